@@ -1,0 +1,174 @@
+/* Recorded experience: episodes of columns on disk, append-only, memory-mapped, checksummed.
+ *
+ *     uw_recorder_open(path, columns, num_columns, &meta, &options, &rec, &err);
+ *     uw_recorder_row(rec, row_pointers, &err);  ...  uw_recorder_end_episode(rec, &err);
+ *     uw_recorder_close(rec, &err);
+ *
+ *     uw_dataset_open(path, &data, &err);
+ *     uw_dataset_rows(data, column, episode, first, count, stride, out, &err);
+ *
+ * Row t holds what was seen at t and the action taken FROM t; the last row of an episode has NaN
+ * actions.  The bytes on disk are specified in docs/formats/dataset.md. */
+#ifndef UW_DATASET_H
+#define UW_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <umwelt/context.h>
+#include <umwelt/status.h>
+#include <umwelt/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { UW_MAX_COLUMNS = 64, UW_MAX_COLUMN_NAME = 64 };
+
+typedef enum uw_codec { UW_CODEC_RAW = 0, UW_CODEC_ZSTD = 1, UW_CODEC_JPEG = 2 } uw_codec;
+
+/* One column: what it is called, its type, its shape per row, its unit. */
+typedef struct uw_column {
+    char name[UW_MAX_COLUMN_NAME]; /* "pixels", "action", "state", "temperature" */
+    uw_dtype dtype;                /* U8, I32, I64, F32, F64, BOOL */
+    int32_t num_dims;              /* 0 .. 4 */
+    int64_t shape[4];              /* per row: pixels [Y, X, 3], action [A] */
+    char unit[32];                 /* "px", "m/s", "" */
+    uw_codec codec;                /* frames only (rank 3 U8); others are RAW */
+} uw_column;
+
+/* Facts about the recording; strings are copied. */
+typedef struct uw_dataset_meta {
+    const char *env;        /* world, or "" */
+    const char *policy;     /* "random", ..., or "" */
+    const char *variation;  /* as the command's options, or "" */
+    int32_t action_repeat;  /* env steps per row, >= 1 */
+    double row_seconds;     /* time between rows, 0 = unknown */
+    uint64_t seed;
+} uw_dataset_meta;
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+typedef struct uw_recorder uw_recorder;
+
+typedef enum uw_open_mode {
+    UW_OPEN_NEW = 0,      /* UW_EEXIST when the file exists */
+    UW_OPEN_OVERWRITE = 1,
+    UW_OPEN_APPEND = 2    /* continue after the last complete episode; columns must match */
+} uw_open_mode;
+
+/* Open a recorder. Own: *out, closed by uw_recorder_close. */
+UW_API uw_status uw_recorder_open(const char *path, const uw_column *columns, int32_t num_columns,
+                                  const uw_dataset_meta *meta, uw_open_mode mode, uw_recorder **out,
+                                  uw_err *err);
+/* Append one row; cells[i] points to column i's row bytes. Frames are compressed here. */
+UW_API uw_status uw_recorder_row(uw_recorder *rec, const void *const *cells, uw_err *err);
+/* Append a whole episode, rows contiguous per column (cells[i] = [rows, ...]); frames are compressed on
+ * ctx's pool when ctx is given.  The bytes written do not depend on the number of threads. */
+UW_API uw_status uw_recorder_episode(uw_recorder *rec, uw_context *ctx, const void *const *cells,
+                                     int64_t rows, uw_err *err);
+/* Finish the open episode: after UW_OK it survives a crash of this process. */
+UW_API uw_status uw_recorder_end_episode(uw_recorder *rec, uw_err *err);
+/* Return complete episodes so far (after an append-open: those found). */
+UW_API int64_t uw_recorder_episodes(const uw_recorder *rec);
+/* Write the index and close; on error the episodes already ended are still readable. NULL allowed. */
+UW_API uw_status uw_recorder_close(uw_recorder *rec, uw_err *err);
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+typedef struct uw_dataset uw_dataset;
+
+/* Open and check a dataset.  A missing or damaged index is rebuilt in memory; a torn tail is left out and
+ * counted in uw_dataset_torn_bytes. Own: *out, uw_dataset_close. */
+UW_API uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err);
+UW_API void uw_dataset_close(uw_dataset *data);
+
+UW_API int64_t uw_dataset_episodes(const uw_dataset *data);
+UW_API int64_t uw_dataset_total_rows(const uw_dataset *data);
+UW_API int64_t uw_dataset_episode_rows(const uw_dataset *data, int64_t episode);
+UW_API int64_t uw_dataset_bytes(const uw_dataset *data);
+UW_API int64_t uw_dataset_torn_bytes(const uw_dataset *data);
+UW_API int32_t uw_dataset_num_columns(const uw_dataset *data);
+UW_API const uw_column *uw_dataset_column(const uw_dataset *data, int32_t i);
+/* Return the index of a column, or -1; *nearest (nullable) gets the closest name. */
+UW_API int32_t uw_dataset_find(const uw_dataset *data, const char *name, const char **nearest);
+UW_API const uw_dataset_meta *uw_dataset_meta_of(const uw_dataset *data);
+/* Return 16 hex digits that identify the content (columns, episode table, chunk checksums). */
+UW_API const char *uw_dataset_hash(const uw_dataset *data);
+
+/* Copy rows first, first + stride, ... (count of them) of one episode into out, decoded.
+ *
+ * Own      out: the caller's, count * row bytes
+ * Threads  any number at once on one dataset
+ * Alloc    none (a decoder context per thread is kept by the dataset)
+ * Returns  UW_OK; UW_EINVAL outside the episode; UW_EFORMAT when a checksum does not hold; UW_EIO when
+ *          the file shrank under the map */
+UW_API uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episode,
+                                 int64_t first, int64_t count, int64_t stride, void *out,
+                                 uw_err *err);
+
+/* Verify every checksum; UW_EFORMAT names the first episode that fails. */
+UW_API uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err);
+
+/* Summary of one column over all rows (per column, all numbers pooled; frames sampled). */
+typedef struct uw_column_stats {
+    double min, max, mean, std; /* over finite numbers; std with divisor n */
+    int64_t count, nan;         /* numbers seen; of these not finite */
+} uw_column_stats;
+UW_API uw_status uw_dataset_stats(const uw_dataset *data, int32_t column, uw_column_stats *out,
+                                  uw_err *err);
+/* Per-number mean and std of a float column over rows without NaN (a normaliser): mean, std: [dim],
+ * std with divisor n, at least 1e-8. */
+UW_API uw_status uw_dataset_normaliser(const uw_dataset *data, int32_t column, float *mean,
+                                       float *std, uw_err *err);
+
+/* ---- windows ----------------------------------------------------------------------------------- */
+
+/* All windows of `window` model steps, frameskip rows apart, in every long-enough episode. */
+typedef struct uw_windows uw_windows;
+/* holdout: fraction of EPISODES kept out (by a hash of seed and episode); validation picks that part. */
+UW_API uw_status uw_windows_new(const uw_dataset *data, int32_t window, int32_t frameskip,
+                                double holdout, bool validation, uint64_t seed, uw_windows **out,
+                                uw_err *err);
+UW_API void uw_windows_free(uw_windows *windows);
+UW_API int64_t uw_windows_count(const uw_windows *windows);
+/* Return episode and first row of window i. */
+UW_API void uw_windows_at(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row);
+/* Read column rows of window i at its model steps: out [window, row...]. */
+UW_API uw_status uw_windows_read(const uw_windows *windows, int64_t i, int32_t column, void *out,
+                                 uw_err *err);
+/* Read the action blocks of window i: out [window, frameskip * A], chronological; NaN becomes 0. */
+UW_API uw_status uw_windows_read_actions(const uw_windows *windows, int64_t i, int32_t column,
+                                         float *out, uw_err *err);
+
+/* ---- other formats ------------------------------------------------------------------------------- */
+
+typedef enum uw_format {
+    UW_FORMAT_UNKNOWN = 0,
+    UW_FORMAT_DATASET = 1,     /* ours, .uw */
+    UW_FORMAT_NPZ = 2,
+    UW_FORMAT_CSV = 3,
+    UW_FORMAT_SAFETENSORS = 4, /* a model, or any */
+    UW_FORMAT_CHECKPOINT = 5,  /* a generation directory or a run folder */
+    UW_FORMAT_HDF5 = 6,        /* recognised; read by another build */
+    UW_FORMAT_PT = 7,          /* recognised */
+    UW_FORMAT_PNG = 8,
+    UW_FORMAT_NPY = 9
+} uw_format;
+/* Tell what a file is, from content, then from its name. */
+UW_API uw_status uw_format_detect(const char *path, uw_format *out, uw_err *err);
+UW_API const char *uw_format_str(uw_format format);
+UW_API bool uw_format_parse(const char *word, uw_format *out);
+
+typedef struct uw_convert_result { int64_t episodes, rows; uw_format from, to; } uw_convert_result;
+/* Convert between dataset formats, streaming.  NPZ: columns plus ep_len and ep_offset, as the field's
+ * layout has them; CSV: header row, an `episode` column, empty = NaN, %.9g / %.17g round-trip exact.
+ * Returns UW_EEXIST unless overwrite; on error nothing is left at `to`. */
+UW_API uw_status uw_convert(uw_context *ctx, const char *from, const char *to, uw_format to_format,
+                            bool overwrite, uw_convert_result *out, uw_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,157 @@
+/* Worlds: reset, step, observe, draw, and their factors of variation.
+ *
+ *     uw_env *env = NULL;
+ *     uw_env_new("two_room", &env, &err);
+ *     uw_env_reset(env, seed, NULL, &err);
+ *     uw_env_step(env, action, &step);
+ *     uw_env_render(env, 64, rgb);
+ *
+ * A world is a plain struct of functions (uw_env_class), so a user's own C world fits the same slot. */
+#ifndef UW_ENV_H
+#define UW_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <umwelt/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { UW_MAX_FACTOR_DIM = 4, UW_MAX_FACTOR_VALUES = 64, UW_MAX_STATE_DIM = 32 };
+
+typedef enum uw_factor_kind {
+    UW_FACTOR_COLOR = 0, /* RGB, integers 0..255 */
+    UW_FACTOR_REAL = 1,
+    UW_FACTOR_INT = 2
+} uw_factor_kind;
+
+/* One factor of variation: a name, its place among the world's values, and its range. */
+typedef struct uw_factor {
+    const char *name; /* "agent.color" */
+    uw_factor_kind kind;
+    int32_t dim;      /* 1 .. UW_MAX_FACTOR_DIM */
+    int32_t offset;   /* first of its dim places in a values array */
+    double low[UW_MAX_FACTOR_DIM], high[UW_MAX_FACTOR_DIM], init[UW_MAX_FACTOR_DIM]; /* [dim] */
+    bool affects_motion, affects_picture;
+} uw_factor;
+
+/* What one step gave. */
+typedef struct uw_step {
+    float reward;
+    bool success;    /* the goal is reached, after this step */
+    float distance;  /* to the goal, in the world's units */
+    bool clipped;    /* an action number was outside [-1, 1] and was clipped */
+} uw_step;
+
+/* Start and goal as a protocol draws them. */
+typedef struct uw_task {
+    float start[UW_MAX_STATE_DIM]; /* [state_dim] */
+    float goal[UW_MAX_STATE_DIM];  /* [state_dim] */
+    bool hard;                     /* two_room: start and goal in different rooms */
+    int32_t shortest;              /* env steps of a shortest path, or 0 when unknown */
+} uw_task;
+
+/* A world as a struct of functions.  self points to instance_bytes of the caller's memory, zeroed
+ * before init.  values: [num_values], every factor's numbers at its offset.  None may allocate after
+ * init, print or exit.  Non-finite actions are refused before they get here. */
+typedef struct uw_env_class {
+    const char *name;
+    int32_t action_dim, state_dim;
+    size_t instance_bytes;
+    int32_t num_factors, num_values;
+    const uw_factor *factors; /* [num_factors], in alphabetical order */
+    const char *const *state_names; /* [state_dim], e.g. "agent.x" */
+    const char *state_unit;
+    /* Check values together; err names the factor and the rule. */
+    uw_status (*check)(const double *values, uw_err *err);
+    /* Start an episode: place start and goal from the seed where `fixed` does not say, take values. */
+    uw_status (*reset)(void *self, uint64_t seed, const double *values, const bool *fixed,
+                       uw_err *err);
+    void (*step)(void *self, const float *action, uw_step *out);
+    void (*get_state)(const void *self, float *state);        /* [state_dim] */
+    uw_status (*set_state)(void *self, const float *state);   /* refuses non-finite */
+    uw_status (*set_goal)(void *self, const float *goal);     /* [state_dim] */
+    void (*get_goal)(const void *self, float *goal);
+    /* Draw a state under values: pure, thread-safe.  rgb: [size, size, 3]. */
+    void (*draw)(const double *values, const float *state, const float *goal, int32_t size,
+                 uint8_t *rgb);
+    /* Write the scripted action towards the goal (the oracle), and the straight one. */
+    void (*oracle)(const void *self, float *action);
+    void (*straight)(const void *self, float *action);
+    /* Sample a start and goal under values: hard or easy. */
+    void (*sample_task)(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
+    /* Length of a shortest path between two states in world units, and across an obstacle or not. */
+    double (*path_length)(const double *values, const float *from, const float *to);
+} uw_env_class;
+
+typedef struct uw_env uw_env;
+
+/* Register a user's world for this process, under cls->name; cls must stay alive.
+ * Returns UW_EEXIST when the name is taken. Threads: call before others use worlds. */
+UW_API uw_status uw_env_register(const uw_env_class *cls);
+/* Return a class by name, or NULL. */
+UW_API const uw_env_class *uw_env_find(const char *name);
+/* Return the names of all worlds, NULL-terminated. */
+UW_API const char *const *uw_env_names(void);
+/* Return a factor of a class by name, or NULL; *nearest (nullable) gets the closest name. */
+UW_API const uw_factor *uw_env_factor(const uw_env_class *cls, const char *name,
+                                      const char **nearest);
+
+/* Make an instance with default values. Returns UW_ENOTFOUND with a "did you mean". */
+UW_API uw_status uw_env_new(const char *name, uw_env **out, uw_err *err);
+UW_API void uw_env_free(uw_env *env);
+UW_API const uw_env_class *uw_env_class_of(const uw_env *env);
+
+/* ---- variations ------------------------------------------------------------------------------- */
+
+typedef enum uw_variation_mode {
+    UW_VARY_DEFAULT = 0, /* the world's rule: init, or drawn by reset (positions) */
+    UW_VARY_FIXED = 1,   /* NAME=VALUE */
+    UW_VARY_SAMPLE = 2   /* NAME~sample: drawn per episode */
+} uw_variation_mode;
+
+/* What differs from the world's defaults; per factor, in the class's order. */
+typedef struct uw_variation {
+    uw_variation_mode mode[UW_MAX_FACTOR_VALUES];     /* [num_factors] */
+    double value[UW_MAX_FACTOR_VALUES][UW_MAX_FACTOR_DIM]; /* [num_factors][dim] when fixed */
+} uw_variation;
+
+/* Parse "NAME=VALUE" (numbers separated by commas; a colour also as #rrggbb) or "NAME~sample" into v.
+ * Returns UW_EINVAL with the range or a "did you mean". */
+UW_API uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_variation *v,
+                                    uw_err *err);
+/* Resolve: the values of episode `index` under v (a function of seed and index only), redrawing
+ * samples that break a constraint, at most 1000 times.  values: [num_values]; fixed: [num_factors]. */
+UW_API uw_status uw_variation_resolve(const uw_env_class *cls, const uw_variation *v, uint64_t seed,
+                                      uint64_t index, double *values, bool *fixed, uw_err *err);
+/* Write the defaults. */
+UW_API void uw_env_default_values(const uw_env_class *cls, double *values);
+
+/* ---- one instance ------------------------------------------------------------------------------ */
+
+/* Start an episode from a seed with values (NULL = defaults) and the factors that are fixed (nullable). */
+UW_API uw_status uw_env_reset(uw_env *env, uint64_t seed, const double *values, const bool *fixed,
+                              uw_err *err);
+/* Step once. Returns UW_ENONFINITE, state unchanged, for a NaN or infinite action. */
+UW_API uw_status uw_env_step(uw_env *env, const float *action, uw_step *out);
+UW_API void uw_env_get_state(const uw_env *env, float *state);
+UW_API uw_status uw_env_set_state(uw_env *env, const float *state);
+UW_API void uw_env_get_goal(const uw_env *env, float *goal);
+UW_API uw_status uw_env_set_goal(uw_env *env, const float *goal);
+/* Draw now / draw the goal picture (the agent at the goal) as [size, size, 3] u8. */
+UW_API void uw_env_render(const uw_env *env, int32_t size, uint8_t *rgb);
+UW_API void uw_env_render_goal(const uw_env *env, int32_t size, uint8_t *rgb);
+/* Draw any state under this instance's values, or under others (NULL = this instance's). */
+UW_API void uw_env_draw(const uw_env *env, const double *values, const float *state, int32_t size,
+                        uint8_t *rgb);
+UW_API const double *uw_env_values(const uw_env *env);
+/* Return the instance memory of a user's class. */
+UW_API void *uw_env_self(uw_env *env);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,151 @@
+/* Evaluation: episodes under a protocol, exact intervals, baselines, latency; the robustness card; and
+ * collecting, which is the same loop with a recorder at its end.
+ *
+ *     uw_eval_options options = UW_EVAL_OPTIONS_DEFAULT;
+ *     uw_eval_run(ctx, model, "two_room", &options, &result, &err);
+ *     printf("%d of %d\n", result.success.successes, result.success.episodes);
+ */
+#ifndef UW_EVAL_H
+#define UW_EVAL_H
+
+#include <umwelt/context.h>
+#include <umwelt/controller.h>
+#include <umwelt/env.h>
+#include <umwelt/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A rate with its exact (Clopper-Pearson) 95 % interval. */
+typedef struct uw_rate {
+    int32_t episodes, successes;
+    double rate, low, high;
+} uw_rate;
+UW_API uw_rate uw_rate_of(int32_t successes, int32_t episodes);
+
+/* Who drives. */
+typedef enum uw_driver {
+    UW_DRIVER_MODEL = 0,
+    UW_DRIVER_RANDOM = 1,
+    UW_DRIVER_STRAIGHT = 2,      /* towards the true goal */
+    UW_DRIVER_TRUE_DYNAMICS = 3, /* the same planner on the simulator, Euclidean cost */
+    UW_DRIVER_ORACLE = 4         /* the world's scripted controller */
+} uw_driver;
+enum { UW_NUM_DRIVERS = 5 };
+UW_API const char *uw_driver_str(uw_driver driver);
+
+typedef struct uw_eval_options {
+    const char *protocol;        /* "random-goal" */
+    int32_t episodes;            /* even numbers are hard (different rooms), odd ones easy */
+    int32_t budget;              /* env steps per episode; 0 = the protocol's */
+    uint64_t seed;               /* of pairs and of test variations */
+    uw_planner_options planner;
+    const uw_variation *variation;      /* nullable: what the world looks like */
+    const uw_variation *goal_variation; /* nullable: what the goal picture looks like; default the same */
+    int32_t keep_traces;         /* keep full traces of the first n episodes (for pictures) */
+} uw_eval_options;
+#define UW_EVAL_OPTIONS_DEFAULT                                                                  \
+    ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \
+                       .planner = {.solver = UW_SOLVER_CEM, .objective = UW_OBJECTIVE_SUM,         \
+                                   .horizon = 12, .num_samples = 128, .num_elites = 16, .iters = 4, \
+                                   .keep_elites = 4, .init_std = 1.0f, .min_std = 0.05f,            \
+                                   .noise_ar = 0.8f, .action_low = -1.0f, .action_high = 1.0f,      \
+                                   .warm_start = true}})
+
+/* One episode's outcome. */
+typedef struct uw_episode {
+    int32_t index;
+    uw_task task;
+    bool success, solved_at_start;
+    int32_t steps;          /* env steps until success, or all of them */
+    float final_distance;   /* to the goal, world units */
+    double plan_ms_mean;
+} uw_episode;
+
+/* What happened in a kept episode. Owned by the result. */
+typedef struct uw_trace {
+    int32_t num_states;      /* env steps + 1 */
+    float *states;           /* [num_states, state_dim] */
+    int32_t num_decisions, horizon, latent_dim;
+    float *imagined;         /* [num_decisions, horizon, D]; NULL unless a model drove */
+    double values[UW_MAX_FACTOR_VALUES];      /* what the world looked like */
+    double goal_values[UW_MAX_FACTOR_VALUES];
+} uw_trace;
+
+typedef struct uw_eval_result {
+    char protocol[32];
+    int32_t budget, action_repeat;
+    uw_rate success, hard, easy;
+    int32_t solved_at_start;
+    double mean_steps;                         /* over successes */
+    double plan_ms_p50, plan_ms_p99, plan_ms_max; /* per decision: encode + plan */
+    int64_t decisions;
+    double seconds;
+    int32_t num_episodes;
+    uw_episode *episodes;     /* [num_episodes] */
+    int32_t num_traces;
+    uw_trace *traces;         /* [num_traces] */
+} uw_eval_result;
+
+/* Run episodes; results do not depend on the number of threads (latencies do).
+ * model may be NULL unless driver is UW_DRIVER_MODEL; action_repeat then comes from options->... 5.
+ * Own: *out, freed by uw_eval_result_fini. */
+UW_API uw_status uw_eval_run(uw_context *ctx, const uw_model *model, const char *env,
+                             uw_driver driver, int32_t action_repeat, const uw_eval_options *options,
+                             uw_eval_result *out, uw_err *err);
+UW_API void uw_eval_result_fini(uw_eval_result *result);
+/* Write the per-episode table as CSV, atomically. */
+UW_API uw_status uw_eval_write_csv(const uw_eval_result *result, const char *path, bool overwrite,
+                                   uw_err *err);
+
+/* ---- robustness card ----------------------------------------------------------------------------- */
+
+enum { UW_MAX_CARD_CELLS = 64 };
+typedef struct uw_card_cell {
+    char factor[48];   /* "agent.color", "all", "goal.colors" */
+    char value[24];    /* "random", "min", "max" */
+    uw_rate rate;
+    double of_nominal; /* rate / nominal rate */
+    bool in_training;  /* the model's provenance names the factor */
+} uw_card_cell;
+typedef struct uw_card {
+    uw_rate nominal;
+    int32_t num_cells;
+    uw_card_cell cells[UW_MAX_CARD_CELLS];
+    int32_t worst; /* index of the worst cell */
+    double seconds;
+} uw_card;
+/* Success under each factor and all at once.  factors: comma-separated, NULL = the demo's card (agent,
+ * floor, wall, door colour, agent radius, all at once, goal in other colours than the observation). */
+UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const char *env,
+                               const char *factors, const uw_eval_options *options, uw_card *out,
+                               uw_err *err);
+
+/* ---- collecting ------------------------------------------------------------------------------------ */
+
+typedef struct uw_collect_options {
+    int32_t episodes, steps; /* rows per episode = steps + 1 */
+    const char *policy;      /* "random" (persistent heading), "expert", "weak", "none" */
+    int32_t size;            /* frame edge in pixels; 0 = no pictures */
+    int32_t action_repeat;   /* env steps per row, the action held */
+    const uw_variation *variation; /* nullable */
+    uint64_t seed;
+    bool resume, overwrite;
+} uw_collect_options;
+#define UW_COLLECT_OPTIONS_DEFAULT                                                          \
+    ((uw_collect_options){.episodes = 600, .steps = 50, .policy = "random", .size = 64, \
+                          .action_repeat = 5})
+typedef struct uw_collect_result {
+    int64_t episodes, frames, bytes;
+    double seconds;
+} uw_collect_result;
+/* Record episodes of a world: columns pixels, action, state, goal_state, factor values.  Episode i depends
+ * on seed and i only; resume continues after the last complete episode to the same bytes. */
+UW_API uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
+                                const uw_collect_options *options, uw_collect_result *out, uw_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,147 @@
+/* The model: an immutable JEPA (encoder, projector, action encoder, predictor, heads, normalisers,
+ * provenance) in one safetensors file.
+ *
+ *     uw_model *model = NULL;
+ *     uw_model_load("model.safetensors", &model, &err);
+ *     uw_model_encode(ctx, model, frames, 1, z, &err);       // [1, D]
+ *
+ * One family covers the demo's model (convolutions, residual MLP predictor) and LeWM (ViT, causal AdaLN
+ * transformer): only the configuration differs. */
+#ifndef UW_MODEL_H
+#define UW_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <umwelt/context.h>
+#include <umwelt/planner.h>
+#include <umwelt/status.h>
+#include <umwelt/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum uw_input {
+    UW_INPUT_SCALED = 0,         /* u8 / 127.5 - 1, 3 channels */
+    UW_INPUT_IMAGENET = 1,       /* u8 * (1/255), ImageNet mean and std, 3 channels */
+    UW_INPUT_FLOOR_RELATIVE = 2, /* 2 (x - median colour) and 2 |x - median colour|, 4 channels */
+    UW_INPUT_COLUMNS = 3         /* sensor columns, z-scored */
+} uw_input;
+typedef enum uw_encoder_kind {
+    UW_ENCODER_CONV = 0,
+    UW_ENCODER_VIT = 1,
+    UW_ENCODER_MLP = 2
+} uw_encoder_kind;
+typedef enum uw_predictor_kind {
+    UW_PREDICTOR_MLP = 0,  /* z' = z + W3 gelu(W2 gelu(W1 [z, a])), Markov */
+    UW_PREDICTOR_ADALN = 1 /* LeWM's causal transformer conditioned by AdaLN-zero */
+} uw_predictor_kind;
+
+enum { UW_MAX_CONV_LAYERS = 8 };
+
+/* Everything that fixes the tensors of a model; a plain struct, filled by a preset or from a file. */
+typedef struct uw_model_config {
+    /* what comes in */
+    uw_input input;
+    int32_t image_size;    /* Y = X in pixels; 0 with UW_INPUT_COLUMNS */
+    int32_t observe_dim;   /* sensor numbers per row; 0 with pictures */
+    int32_t action_dim;    /* numbers per dataset row; 0 = no actions */
+    int32_t frameskip;     /* dataset rows per model step; A = action_dim * frameskip */
+    int32_t history_size;  /* frames the predictor sees, 1 .. 16 */
+    /* encoder */
+    uw_encoder_kind encoder;
+    int32_t conv_layers;                         /* GELU after each */
+    int32_t conv_channels[UW_MAX_CONV_LAYERS];
+    int32_t conv_kernel[UW_MAX_CONV_LAYERS];
+    int32_t conv_stride[UW_MAX_CONV_LAYERS];
+    int32_t conv_pad[UW_MAX_CONV_LAYERS];
+    int32_t vit_patch, vit_dim, vit_layers, vit_heads, vit_mlp_dim;
+    int32_t mlp_layers, mlp_dim;                 /* hidden layers with GELU; 0 layers = straight to projector */
+    /* projector: Linear, BatchNorm, GELU, Linear; projector_dim 0 = one Linear without BatchNorm */
+    int32_t projector_dim;
+    int32_t latent_dim; /* D */
+    /* action encoder: 1x1 convolution to action_smooth_dim, Linear, SiLU, Linear to latent_dim;
+     * action_smooth_dim 0 = the actions themselves (z-scored by the normaliser) */
+    int32_t action_smooth_dim, action_hidden_dim;
+    /* predictor */
+    uw_predictor_kind predictor;
+    int32_t predictor_layers, predictor_heads, predictor_head_dim; /* AdaLN */
+    int32_t predictor_mlp_dim;                                     /* hidden width, both kinds */
+    float dropout;                                                 /* training only */
+    int32_t pred_proj_dim; /* prediction projector like the projector; 0 = none */
+    /* optional head: [z_t, z_t+1] -> GELU hidden -> action; 0 = none */
+    int32_t inverse_dim;
+} uw_model_config;
+
+/* What the model was made from; strings are the model's own. */
+typedef struct uw_provenance {
+    const char *version;      /* of umwelt */
+    const char *preset;       /* or "" */
+    const char *env;          /* world of the data, or "" */
+    const char *dataset_hash; /* hex, or "" */
+    const char *config_json;  /* every resolved training key */
+    uint64_t seed;
+    int32_t action_repeat;    /* env steps per dataset row (the action is held), >= 1 */
+    const char *trained_factors; /* factors of variation seen in training, comma-separated, or "" */
+    const char *observe;      /* comma-separated columns */
+} uw_provenance;
+
+typedef struct uw_model uw_model;
+
+/* Load a model from a safetensors file.  Everything is checked before it is used: the header by the
+ * letter of the format, then the configuration, then every tensor's name, type and shape; all that is
+ * missing, extra or mis-shaped is told, not only the first.
+ *
+ * Own      *out is the caller's; uw_model_unload
+ * Returns  UW_OK; UW_ENOTFOUND; UW_EIO; UW_EFORMAT; UW_ESHAPE; UW_ENOMEM; on error *out is NULL */
+UW_API uw_status uw_model_load(const char *path, uw_model **out, uw_err *err);
+UW_API void uw_model_unload(uw_model *model);
+
+/* Write the model to path, atomically (temporary file, fsync, rename).
+ * Returns  UW_OK; UW_EEXIST unless overwrite; UW_EIO; UW_ENOSPC.  On error an old file is intact. */
+UW_API uw_status uw_model_save(const uw_model *model, const char *path, bool overwrite, uw_err *err);
+
+UW_API const uw_model_config *uw_model_config_of(const uw_model *model);
+UW_API const uw_provenance *uw_model_provenance(const uw_model *model);
+/* Return the trained numbers (buffers not counted). */
+UW_API int64_t uw_model_num_parameters(const uw_model *model);
+UW_API int32_t uw_model_num_tensors(const uw_model *model);
+/* Return tensor i, 0 <= i < num_tensors, in file order; views live as long as the model. */
+UW_API uw_tensor uw_model_tensor(const uw_model *model, int32_t i);
+/* Write the SHA-256 over all tensors (name, dtype, shape, bytes, in name order) as 64 hex digits + NUL. */
+UW_API void uw_model_sha256(const uw_model *model, char hex[65]);
+
+/* Encode n observations with the running statistics.
+ *
+ * Shapes   frames: [n, Y, X, 3] u8 or NULL; columns: [n, observe_dim] or NULL (which one: the input);
+ *          z: [n, D]
+ * Alloc    scratch, freed before return
+ * Threads  uses the context's pool
+ * Returns  UW_OK; UW_EINVAL when the wrong kind is given; UW_ENONFINITE; UW_ENOMEM */
+UW_API uw_status uw_model_encode(uw_context *ctx, const uw_model *model, const uint8_t *frames,
+                                 const float *columns, int64_t n, float *z, uw_err *err);
+
+/* ---- planning on a model ---------------------------------------------------------------------- */
+
+typedef struct uw_dynamics_limits {
+    int32_t num_samples; /* N: most candidates per rollout call */
+    int32_t horizon;     /* H: longest rollout */
+} uw_dynamics_limits;
+
+/* Return the bytes uw_model_dynamics_init needs; 0 when limits are out of range. */
+UW_API size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics_limits *limits);
+/* Present a model to planners as uw_dynamics (latent_dim D, action_dim A per decision).
+ *
+ * Own      mem: the caller's, 64-byte aligned, outlives *out; model and ctx outlive it too
+ * Alloc    none, here and in every later call
+ * Threads  serial when parallel is false (many instances side by side); else uses ctx's pool */
+UW_API uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
+                                        const uw_dynamics_limits *limits, bool parallel, void *mem,
+                                        size_t mem_size, uw_dynamics *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,69 @@
+/* What the latent knows: linear probes, drift against persistence, spectrum, geometry.
+ *
+ *     uw_probe_run(ctx, model, "experience.uw", &options, &report, &err);
+ */
+#ifndef UW_PROBE_H
+#define UW_PROBE_H
+
+#include <umwelt/context.h>
+#include <umwelt/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { UW_MAX_PROBES = 64, UW_MAX_DRIFT_STEPS = 32, UW_MAX_LATENT_DIM = 1024 };
+
+/* One number of one state column, predicted from one frame's latent; fitted and scored on different
+ * episodes. */
+typedef struct uw_probe_row {
+    char column[64], unit[32]; /* "state[0]" */
+    double r2, r, rmse;        /* linear (ridge) on held-out episodes; rmse in the column's unit */
+    double mlp_r2, mlp_r;      /* small MLP */
+    double shuffled_r2;        /* control: labels shuffled between episodes */
+} uw_probe_row;
+
+/* Open-loop prediction after k decisions. */
+typedef struct uw_drift_row {
+    int32_t step;         /* k */
+    double error;         /* mean squared latent error */
+    double persistence;   /* the same for "nothing changes" */
+    double ratio;         /* error / persistence */
+    double rmse;          /* of the first state column through the linear probe, in its unit; NaN = none */
+} uw_drift_row;
+
+/* Latent distance against the world, over random pairs (worlds that know their path lengths). */
+typedef struct uw_geometry {
+    bool known;
+    double rho_path, rho_euclid;         /* Spearman, all pairs */
+    double hard_rho_path, hard_rho_euclid; /* pairs in different rooms */
+    double stretch; /* latent distance across the wall over that of equal spans inside a room */
+} uw_geometry;
+
+typedef struct uw_probe_options {
+    int32_t max_rows;    /* frames encoded at most; 0 = 8192 */
+    int32_t drift_steps; /* 0 = 12 */
+    bool mlp;            /* also fit the small MLP */
+    uint64_t seed;
+} uw_probe_options;
+
+typedef struct uw_probe_report {
+    int32_t num_probes;
+    uw_probe_row probes[UW_MAX_PROBES];
+    int32_t num_drift;
+    uw_drift_row drift[UW_MAX_DRIFT_STEPS];
+    double effective_rank;     /* exp of the entropy of the normalised spectrum */
+    double participation;      /* (sum l)^2 / sum l^2 */
+    int32_t num_eigenvalues;
+    double eigenvalues[UW_MAX_LATENT_DIM]; /* of the latent covariance, descending */
+    uw_geometry geometry;
+    int64_t rows, episodes;
+} uw_probe_report;
+
+UW_API uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *dataset,
+                              const uw_probe_options *options, uw_probe_report *out, uw_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,219 @@
+/* The arithmetic: one typedef and one contract per operation, one table of pointers.
+ *
+ * Kernels know pointers, sizes and strides: no tensors, files, threads or errors.  They never
+ * allocate.  ref/ is the definition and the oracle, x86/ the fast twins; dispatch.c fills the table
+ * from the bottom up.  All sizes may be 0; nothing past the stated extents is read or written; no
+ * alignment is required; outputs do not overlap inputs unless said.
+ *
+ * uw_real is float in the product.  The same sources of ref/, nn/ and the network of model/ compile a
+ * second time with UW_DOUBLE for gradient checks against central differences.
+ *
+ * eps = FLT_EPSILON; an error bound "c * eps * sum|terms|" is against the exact result on the given
+ * inputs.  Reductions have a fixed order: the same inputs give the same bits per instruction set. */
+#ifndef UW_KERNELS_H
+#define UW_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef UW_DOUBLE
+typedef double uw_real;
+#else
+typedef float uw_real;
+#endif
+
+/* ---- matrix product ------------------------------------------------------------------------ */
+
+/* C = op(A) op(B) (+ C when accumulate) (+ bias on every row when bias != NULL).
+ * Shapes   op(A): [M, K], op(B): [K, N], C: [M, N]; trans_a: A is stored [K, M]; trans_b: B is
+ *          stored [N, K] (a PyTorch weight); ld* = elements between stored rows
+ * Scratch  UW_GEMM_SCRATCH floats, any contents
+ * Error    |C - exact| <= 2 (K + 4) eps (sum_k |a b| + |bias| + |C_old|)                        */
+typedef struct uw_gemm_args {
+    bool trans_a, trans_b, accumulate;
+    size_t m, n, k;
+    const uw_real *a;
+    size_t lda;
+    const uw_real *b;
+    size_t ldb;
+    const uw_real *bias; /* [N] or NULL */
+    uw_real *c;
+    size_t ldc;
+} uw_gemm_args;
+enum { UW_GEMM_SCRATCH = 256 * 1024 };
+typedef void uw_gemm_fn(const uw_gemm_args *g, uw_real *scratch);
+
+/* ---- convolution: NHWC pictures to and from GEMM rows ---------------------------------------- */
+
+typedef struct uw_conv_dims {
+    size_t y, x, c;         /* input picture [y, x, c] */
+    size_t kernel, stride, pad;
+    size_t out_y, out_x;    /* (y + 2 pad - kernel) / stride + 1 */
+} uw_conv_dims;
+/* col: [out_y * out_x, kernel * kernel * c], a row is (ky, kx, c) of one output pixel; zero padding. */
+typedef void uw_im2col_fn(uw_real *col, const uw_real *picture, const uw_conv_dims *d);
+/* picture [y, x, c] = the transpose of im2col applied to col (every pixel written, sums in (ky, kx)
+ * order).  Error 2 k^2 eps sum|terms|. */
+typedef void uw_col2im_fn(uw_real *picture, const uw_real *col, const uw_conv_dims *d);
+
+/* ---- normalisation --------------------------------------------------------------------------- */
+
+/* y = (x - mean) * rstd * gamma + beta per row; mean and variance (divisor C) of the row in at least
+ * fp32 pairs; gamma, beta NULL = 1, 0.  mean, rstd: [rows], may be NULL.  y may equal x.
+ * Error: 8 eps (1 + |y|) sqrt(C) relative to the row's scale.                                     */
+typedef void uw_layernorm_fn(uw_real *y, uw_real *mean, uw_real *rstd, const uw_real *x,
+                             const uw_real *gamma, const uw_real *beta, size_t rows, size_t c,
+                             uw_real eps);
+/* dx (+= when accumulate) from dy; dgamma, dbeta [C] accumulate over rows in row order (NULL: skip). */
+typedef void uw_layernorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbeta,
+                                      const uw_real *dy, const uw_real *x, const uw_real *mean,
+                                      const uw_real *rstd, const uw_real *gamma, size_t rows,
+                                      size_t c, bool accumulate);
+/* Column moments of x [rows, c] with row stride ld: mean, and var with divisor rows (two passes). */
+typedef void uw_colmoments_fn(uw_real *mean, uw_real *var, const uw_real *x, size_t rows, size_t c,
+                              size_t ld);
+/* y = (x - mean) * rstd * gamma + beta, all four [c]; y may equal x; row strides ldy, ldx. */
+typedef void uw_batchnorm_apply_fn(uw_real *y, size_t ldy, const uw_real *x, size_t ldx,
+                                   const uw_real *mean, const uw_real *rstd, const uw_real *gamma,
+                                   const uw_real *beta, size_t rows, size_t c);
+/* Training-mode backward: dx written, dgamma and dbeta [c] accumulated; common row stride ld. */
+typedef void uw_batchnorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbeta,
+                                      const uw_real *dy, const uw_real *x, const uw_real *mean,
+                                      const uw_real *rstd, const uw_real *gamma, size_t rows,
+                                      size_t c, size_t ld);
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+/* p[r, :] = softmax(scale * s[r, :]) in place over rows of length cols (stride ld); causal: row r sees
+ * columns 0 .. r + cols - rows, the others become 0.  Error 16 eps per entry.                      */
+typedef void uw_softmax_fn(uw_real *s, size_t rows, size_t cols, size_t ld, uw_real scale,
+                           bool causal);
+/* ds = scale * p * (dp - sum_j p dp) in place on dp. */
+typedef void uw_softmax_backward_fn(uw_real *dp, const uw_real *p, size_t rows, size_t cols,
+                                    size_t ld, uw_real scale);
+
+/* ---- elementwise, n contiguous values; y may equal x ------------------------------------------ */
+
+/* y = x/2 (1 + erf(x / sqrt 2)), the exact GELU.  Error 4 eps (|x| + 1) . */
+typedef void uw_map_fn(uw_real *y, const uw_real *x, size_t n);
+/* dx = dy * f'(x), for GELU and SiLU; dx may equal dy. */
+typedef void uw_map_backward_fn(uw_real *dx, const uw_real *dy, const uw_real *x, size_t n);
+/* s = sin x, c = cos x.  Error 4 eps for |x| <= 1e4 (own range reduction, no libm). */
+typedef void uw_sincos_fn(uw_real *s, uw_real *c, const uw_real *x, size_t n);
+/* y += a x. */
+typedef void uw_axpy_fn(uw_real *y, uw_real a, const uw_real *x, size_t n);
+/* y = a x + b. */
+typedef void uw_affine_fn(uw_real *y, const uw_real *x, uw_real a, uw_real b, size_t n);
+/* y = a + b; y += a * b (elementwise). */
+typedef void uw_add_fn(uw_real *y, const uw_real *a, const uw_real *b, size_t n);
+typedef void uw_muladd_fn(uw_real *y, const uw_real *a, const uw_real *b, size_t n);
+/* AdaLN: y[r, :] = x[r, :] * (1 + scale[r, :]) + shift[r, :]; scale and shift have row stride ldm. */
+typedef void uw_modulate_fn(uw_real *y, const uw_real *x, const uw_real *shift,
+                            const uw_real *scale, size_t rows, size_t c, size_t ldm);
+/* dx = dy (1 + scale); dshift = dy; dscale = dy x (the last two with row stride ldm, written). */
+typedef void uw_modulate_backward_fn(uw_real *dx, uw_real *dshift, uw_real *dscale,
+                                     const uw_real *dy, const uw_real *x, const uw_real *scale,
+                                     size_t rows, size_t c, size_t ldm);
+/* x[r, :] += gate[r, :] * y[r, :]; gate has row stride ldm. */
+typedef void uw_gate_fn(uw_real *x, const uw_real *y, const uw_real *gate, size_t rows, size_t c,
+                        size_t ldm);
+/* dy = dx * gate; dgate = dx * y (row stride ldm, written). */
+typedef void uw_gate_backward_fn(uw_real *dy, uw_real *dgate, const uw_real *dx, const uw_real *y,
+                                 const uw_real *gate, size_t rows, size_t c, size_t ldm);
+
+/* ---- reductions ------------------------------------------------------------------------------ */
+
+/* Return sum x, sum x^2, sum x y, accumulated in double.  Error 2 eps sum|terms| after rounding. */
+typedef double uw_sum_fn(const uw_real *x, size_t n);
+typedef double uw_dot_fn(const uw_real *x, const uw_real *y, size_t n);
+/* out[c] (+= when accumulate) = sum over rows of x [rows, c] with stride ld: a bias gradient. */
+typedef void uw_colsum_fn(uw_real *out, const uw_real *x, size_t rows, size_t c, size_t ld,
+                          bool accumulate);
+/* cost[n] = sum_d (z[n, d] - goal[d])^2, rows of z have stride ldz. Error 2 (D + 2) eps cost. */
+typedef void uw_sqdist_fn(uw_real *cost, const uw_real *z, const uw_real *goal, size_t n, size_t d,
+                          size_t ldz);
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+/* Epps-Pulley sums of SIGReg for P directions: h [B, P] projections (row stride ldh), num_knots
+ * points t_k = k * dt.  c[k, p] = sum_b cos(t_k h[b, p]), s[k, p] likewise sin; sums in b order.
+ * Error 8 B eps per sum (angle-addition recurrence over k allowed for num_knots <= 33).           */
+typedef void uw_sigreg_sums_fn(uw_real *c, uw_real *s, const uw_real *h, size_t b, size_t p,
+                               size_t ldh, uw_real dt, size_t num_knots);
+/* dh[b, p] = sum_k (gs[k, p] t_k cos(t_k h) - gc[k, p] t_k sin(t_k h)): the backward of the above. */
+typedef void uw_sigreg_backward_fn(uw_real *dh, const uw_real *gc, const uw_real *gs,
+                                   const uw_real *h, size_t b, size_t p, size_t ldh, uw_real dt,
+                                   size_t num_knots);
+/* One AdamW update of n values: g *= grad_scale; m, v moments; decoupled decay lr * wd.
+ * bias1 = 1 - beta1^t, bias2 = 1 - beta2^t (PyTorch's order of operations).                       */
+typedef struct uw_adamw_args {
+    uw_real lr, beta1, beta2, eps, weight_decay, bias1, bias2, grad_scale;
+} uw_adamw_args;
+typedef void uw_adamw_fn(uw_real *w, uw_real *m, uw_real *v, const uw_real *g, size_t n,
+                         const uw_adamw_args *a);
+/* y[i] = (u8 -> real) * scale + shift. */
+typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_real shift, size_t n);
+
+/* One line per operation: field, function type.  The table, doctor and the parity tests come from it. */
+#define UW_KERNEL_MAP(X)                            \
+    X(gemm, uw_gemm_fn)                             \
+    X(im2col, uw_im2col_fn)                         \
+    X(col2im, uw_col2im_fn)                         \
+    X(layernorm, uw_layernorm_fn)                   \
+    X(layernorm_backward, uw_layernorm_backward_fn) \
+    X(colmoments, uw_colmoments_fn)                 \
+    X(batchnorm_apply, uw_batchnorm_apply_fn)       \
+    X(batchnorm_backward, uw_batchnorm_backward_fn) \
+    X(softmax, uw_softmax_fn)                       \
+    X(softmax_backward, uw_softmax_backward_fn)     \
+    X(gelu, uw_map_fn)                              \
+    X(gelu_backward, uw_map_backward_fn)            \
+    X(silu, uw_map_fn)                              \
+    X(silu_backward, uw_map_backward_fn)            \
+    X(exp, uw_map_fn)                               \
+    X(sincos, uw_sincos_fn)                         \
+    X(axpy, uw_axpy_fn)                             \
+    X(affine, uw_affine_fn)                         \
+    X(add, uw_add_fn)                               \
+    X(muladd, uw_muladd_fn)                         \
+    X(modulate, uw_modulate_fn)                     \
+    X(modulate_backward, uw_modulate_backward_fn)   \
+    X(gate, uw_gate_fn)                             \
+    X(gate_backward, uw_gate_backward_fn)           \
+    X(sum, uw_sum_fn)                               \
+    X(sumsq, uw_sum_fn)                             \
+    X(dot, uw_dot_fn)                               \
+    X(colsum, uw_colsum_fn)                         \
+    X(sqdist, uw_sqdist_fn)                         \
+    X(sigreg_sums, uw_sigreg_sums_fn)               \
+    X(sigreg_backward, uw_sigreg_backward_fn)       \
+    X(adamw, uw_adamw_fn)                           \
+    X(u8_affine, uw_u8_affine_fn)
+
+enum {
+#define X(field, type) UW_OP_##field,
+    UW_KERNEL_MAP(X)
+#undef X
+    UW_NUM_OPS
+};
+
+typedef struct uw_kernels {
+#define X(field, type) type *field;
+    UW_KERNEL_MAP(X)
+#undef X
+    const char *isa;              /* the best set in use: "ref", "avx2", "avx512" */
+    const char *chosen[UW_NUM_OPS]; /* per operation, by UW_OP_* */
+} uw_kernels;
+
+/* Every variant has its operation's one signature, so they cannot drift. */
+#define X(field, type) type uw_##field##_ref;
+UW_KERNEL_MAP(X)
+#undef X
+
+/* Fill the table for the features in cpu (UW_CPU_*). */
+void uw__kernels_init(uw_kernels *k, unsigned cpu);
+/* Return the name of operation op, or NULL. */
+const char *uw__kernel_name(int op);
+
+#endif

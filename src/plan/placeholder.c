@@ -1,0 +1,1 @@
+typedef int uw__placeholder; /* replaced by the module's first file */
