@@ -8,6 +8,7 @@
 #ifndef UW_RNG_H
 #define UW_RNG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ typedef struct uw_rng {
     uint32_t ctr[4];  /* [0] block number, [1] stream, [2..3] the caller's counter */
     uint32_t buf[4];  /* one block of output */
     uint32_t used;    /* words of buf already handed out; 4 = draw a new block */
+    float spare;      /* second normal of a pair */
+    bool has_spare;
 } uw_rng;
 
 /* Start the sequence of (seed, stream, counter); sequences never overlap for 2^34 draws. */
@@ -44,8 +47,8 @@ float uw__rng_uniform(uw_rng *r);
 double uw__rng_uniform64(uw_rng *r);
 /* Unbiased integer in [0, n), n >= 1. */
 uint32_t uw__rng_below(uw_rng *r, uint32_t n);
-/* Standard normal by Box-Muller, both values of a pair handed out through fill order; the same
- * bits on every machine (own log, sin and cos, no libm). */
+/* Standard normal by Box-Muller, the two values of a pair one after the other; the same bits on every
+ * machine (own log, sin and cos, no libm). */
 float uw__rng_normal(uw_rng *r);
 /* Fill x[0..n) with standard normals; n consecutive uw__rng_normal calls give the same. */
 void uw__rng_fill_normal(uw_rng *r, float *x, size_t n);
