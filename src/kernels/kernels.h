@@ -141,7 +141,8 @@ typedef void uw_sqdist_fn(uw_real *cost, const uw_real *z, const uw_real *goal, 
  * Error 8 B eps per sum (angle-addition recurrence over k allowed for num_knots <= 33).           */
 typedef void uw_sigreg_sums_fn(uw_real *c, uw_real *s, const uw_real *h, size_t b, size_t p,
                                size_t ldh, uw_real dt, size_t num_knots);
-/* dh[b, p] = sum_k (gs[k, p] t_k cos(t_k h) - gc[k, p] t_k sin(t_k h)): the backward of the above. */
+/* dh[b, p] = sum_k (gs[k, p] t_k cos(t_k h) - gc[k, p] t_k sin(t_k h)): the backward of the above.
+ * dh has h's row stride ldh.  Error 8 (num_knots + 2) eps sum_k t_k (|gs| + |gc|).             */
 typedef void uw_sigreg_backward_fn(uw_real *dh, const uw_real *gc, const uw_real *gs,
                                    const uw_real *h, size_t b, size_t p, size_t ldh, uw_real dt,
                                    size_t num_knots);
