@@ -12,6 +12,15 @@
  * (when writing), EDQUOT -> ENOSPC; else EIO. */
 uw_status uw__io_fail(uw_err *err, const char *path, const char *what, int errno_value, bool writing);
 
+/* The end of a path, short enough to leave room for the reason in a message. */
+const char *uw__path_tail(const char *path);
+
+/* Open a regular file for reading, its size in *size: a folder, pipe or device is UW_EFORMAT at once (a
+ * pipe must not block the caller).  Own: *fd. */
+uw_status uw__file_open(const char *path, int *fd, uint64_t *size, uw_err *err);
+/* Read exactly `bytes` at `offset`; a file that ends early is UW_EFORMAT. */
+uw_status uw__read_at(int fd, void *data, size_t bytes, uint64_t offset, const char *path, uw_err *err);
+
 /* Read a whole regular file of at most max_bytes into malloc'd memory (plus a NUL not counted). */
 uw_status uw__file_read(const char *path, uint64_t max_bytes, void **data, size_t *size, uw_err *err);
 bool uw__file_exists(const char *path);
@@ -21,7 +30,8 @@ uw_status uw__file_size(const char *path, uint64_t *size, uw_err *err);
 typedef struct uw_atomic {
     int fd;
     char path[1024], temp[1100];
-    bool failed;
+    bool failed;    /* sticky: a file with a hole in it is never published */
+    bool overwrite; /* may replace an old file */
 } uw_atomic;
 /* UW_EEXIST unless overwrite. */
 uw_status uw__atomic_open(uw_atomic *f, const char *path, bool overwrite, uw_err *err);

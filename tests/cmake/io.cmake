@@ -1,0 +1,1 @@
+uw_test(test_fileio SOURCES unit/test_fileio.c MODULES io LABELS unit)
