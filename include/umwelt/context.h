@@ -59,6 +59,10 @@ typedef struct uw_kernel_choice {
 /* Return the choices, and their number in *count; static, never NULL. */
 UW_API const uw_kernel_choice *uw_context_kernels(const uw_context *ctx, int32_t *count);
 
+/* Return the name nearest to `given` among names[0..count), or NULL when none is close: for "did you
+ * mean".  Case is ignored; the result is one of names. */
+UW_API const char *uw_nearest(const char *given, const char *const *names, int32_t count);
+
 /* Return the library's version, "MAJOR.MINOR.PATCH". */
 UW_API const char *uw_version(void);
 

@@ -65,3 +65,7 @@ const char *uw__nearest(const char *given, const char *const *names, int32_t cou
     }
     return best;
 }
+
+const char *uw_nearest(const char *given, const char *const *names, int32_t count) {
+    return uw__nearest(given, names, count);
+}

@@ -1,0 +1,27 @@
+/* The list of benches. */
+#include "bench.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    uw_status (*run)(uw_context *, bool, uw_bench_sink *, void *, uw_err *);
+} benches[] = {
+    {"gemm", uw_bench_gemm},   {"kernels", uw_bench_kernels}, {"world", uw_bench_world},
+    {"train", uw_bench_train}, {"plan", uw_bench_plan},
+};
+enum { NUM_BENCHES = sizeof benches / sizeof *benches };
+
+const char *const *uw_bench_names(void) {
+    static const char *const names[] = {"gemm", "kernels", "world", "train", "plan", NULL};
+    _Static_assert(sizeof names / sizeof *names == NUM_BENCHES + 1, "one name per bench");
+    return names;
+}
+
+uw_status uw_bench_run(uw_context *ctx, const char *name, bool quick, uw_bench_sink *sink, void *cookie,
+                       uw_err *err) {
+    for (size_t i = 0; i < NUM_BENCHES; i++)
+        if (!strcmp(benches[i].name, name)) return benches[i].run(ctx, quick, sink, cookie, err);
+    return uw_fail(err, UW_ENOTFOUND, "%s: no such bench", name);
+}

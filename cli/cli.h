@@ -1,0 +1,144 @@
+/* The command's own small framework: verbs as tables, parsing, errors, JSON, progress.
+ *
+ * A verb is one file cli/cmd_<verb>.c that only parses, calls the library and prints.  Its table drives
+ * --help, the man page and shell completion, so they cannot drift from what is parsed. */
+#ifndef UW_CLI_H
+#define UW_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <umwelt/umwelt.h>
+
+/* Exit codes, as the contract fixes them. */
+enum {
+    CLI_OK = 0,
+    CLI_FAILURE = 1,
+    CLI_USAGE = 2,
+    CLI_NOT_FOUND = 3,
+    CLI_MALFORMED = 4,
+    CLI_MISMATCH = 5,
+    CLI_RESOURCE = 6,
+    CLI_NUMERICAL = 7,
+    CLI_SIGINT = 130,
+    CLI_SIGTERM = 143
+};
+
+typedef struct cli cli;
+
+/* One option of a verb.  value NULL: a flag. */
+typedef struct cli_option {
+    const char *name;  /* without the dashes */
+    const char *value; /* what stands after it, e.g. "N" */
+    const char *help;
+    const char *fallback; /* default as text, shown by --help; NULL = none */
+} cli_option;
+
+typedef struct cli_verb {
+    const char *name, *summary, *arguments; /* "DATA", "IN OUT" */
+    const char *about;                      /* a paragraph of --help */
+    const char *examples;                   /* lines, shown first */
+    int min_args, max_args;
+    const cli_option *options; /* ended by a NULL name */
+    bool writes;               /* has --out and --force */
+    int (*run)(cli *c);
+} cli_verb;
+
+enum { CLI_MAX_ARGS = 8, CLI_MAX_GIVEN = 64 };
+
+struct cli {
+    const cli_verb *verb;
+    const char *args[CLI_MAX_ARGS];
+    int num_args;
+    struct {
+        const char *name, *value;
+    } given[CLI_MAX_GIVEN];
+    int num_given;
+    bool json, quiet, force;
+    const char *out;
+    uint64_t seed;
+    int32_t threads;
+    const char *max_isa;
+    uw_context *ctx; /* made by cli_begin */
+    json_t *result;  /* what --json prints */
+    double started;
+    /* progress line */
+    double progress_started, progress_shown;
+    const char *progress_what;
+    int64_t progress_first;
+    bool progress_open; /* a line without its newline is on the terminal */
+};
+
+extern const cli_verb *const cli_verbs[]; /* NULL-terminated */
+extern const cli_option cli_common_options[], cli_write_options[];
+
+/* ---- parsing ------------------------------------------------------------------------------------ */
+
+/* Parse argv into c; returns CLI_OK, or an exit code after printing, with *done set. */
+int cli_parse(cli *c, int argc, char **argv, bool *done);
+/* Value of an option, or fallback. */
+const char *cli_str(const cli *c, const char *name, const char *fallback);
+bool cli_flag(const cli *c, const char *name);
+/* Call visit for every value of a repeatable option, in order, until one is not CLI_OK. */
+int cli_each(cli *c, const char *name, int (*visit)(cli *c, void *arg, const char *value), void *arg);
+/* Parse an integer or a number within [low, high]; a usage error names the option and the range. */
+int cli_int(cli *c, const char *name, int64_t fallback, int64_t low, int64_t high, int32_t *out);
+int cli_number(cli *c, const char *name, double fallback, double low, double high, double *out);
+void cli_help(const cli_verb *verb);
+
+/* ---- running ------------------------------------------------------------------------------------- */
+
+/* Make the context (kernels, pool, log, progress, signals). */
+int cli_begin(cli *c);
+/* Report a library error: one line and its fix on stderr, the JSON error on stdout; returns the exit code. */
+int cli_fail(cli *c, uw_status status, const uw_err *err);
+/* Report a usage error of our own, with advice (nullable). */
+int cli_usage(cli *c, const char *object, const char *fix, const char *format, ...) UW_PRINTF(4, 5);
+/* Check a name against a list; a usage error offers the nearest. */
+int cli_name(cli *c, const char *kind, const char *given, const char *const *names);
+/* After an interruption: the state resumes with this command. */
+int cli_interrupted(cli *c, const char *format, ...) UW_PRINTF(2, 3);
+/* Print a result line on stdout unless --json; a note on stderr unless --quiet. */
+void cli_say(cli *c, const char *format, ...) UW_PRINTF(2, 3);
+void cli_note(cli *c, const char *format, ...) UW_PRINTF(2, 3);
+/* Print the JSON result when asked for, and return CLI_OK. */
+int cli_finish(cli *c);
+void cli_end(cli *c);
+
+/* ---- shared pieces of verbs ---------------------------------------------------------------------- */
+
+json_t *cli_rate_json(const uw_rate *rate);
+json_t *cli_collect_json(const uw_collect_result *r);
+json_t *cli_train_json(const uw_train_result *r);
+json_t *cli_card_json(const uw_card *card);
+json_t *cli_probe_json(const uw_probe_report *r);
+/* success, baselines (drivers 1 ..), plan_ms; episode_table is added by the caller. */
+json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselines);
+/* "98.5 % [95.7, 99.7] (197 of 200)" */
+const char *cli_rate_text(const uw_rate *rate, char text[64]);
+void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
+                    const uw_eval_result *baselines);
+void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count);
+void cli_print_probe(cli *c, const uw_probe_report *r);
+/* Run the model's episodes and every baseline's. results: [UW_NUM_DRIVERS], freed by the caller. */
+uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,
+                       uw_eval_result *results, uw_err *err);
+void cli_eval_free(uw_eval_result *results);
+
+/* Planner options from --solver, --objective, --horizon, --num-samples, --num-elites, --iters, --deadline-ms. */
+#define CLI_PLANNER_OPTIONS                                                                        \
+    {"solver", "NAME", "cem | icem", "cem"},                                                        \
+    {"objective", "NAME", "sum | last | min over the horizon", "sum"},                              \
+    {"horizon", "H", "decisions per plan", "12"},                                                   \
+    {"num-samples", "N", "candidates per iteration", "128"},                                        \
+    {"num-elites", "K", "candidates kept for the refit", "16"},                                     \
+    {"iters", "I", "refits per plan", "4"},                                                         \
+    {"deadline-ms", "MS", "stop refining after MS; 0 = no limit", "0"}
+int cli_planner(cli *c, uw_planner_options *options);
+/* All --variation options into v. */
+int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any);
+/* The world named by NAME, checked with "did you mean". */
+int cli_world(cli *c, const char *name, const uw_env_class **world);
+
+#endif

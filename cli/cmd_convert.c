@@ -1,0 +1,46 @@
+/* umwelt convert: between dataset formats. */
+#include "cli.h"
+
+static const cli_option options[] = {
+    {"to", "KIND", "dataset | npz | csv", "by the name of OUT"},
+    {0},
+};
+
+static int run(cli *c) {
+    uw_err err = {0};
+    uw_format to = UW_FORMAT_UNKNOWN;
+    static const char *const kinds[] = {"dataset", "npz", "csv", NULL};
+    const char *word = cli_str(c, "to", NULL);
+    if (word) {
+        const int code = cli_name(c, "format", word, kinds);
+        if (code) return code;
+        uw_format_parse(word, &to);
+    }
+    uw_convert_result r;
+    const uw_status status = uw_convert(c->ctx, c->args[0], c->args[1], to, c->force, &r, &err);
+    if (status == UW_EINTERRUPTED) return cli_interrupted(c, "the same command (nothing was left at %s)", c->args[1]);
+    if (status) return cli_fail(c, status, &err);
+    json_object_update_new(c->result,
+                           json_pack("{s:s,s:s,s:I,s:I}", "from", uw_format_str(r.from), "to",
+                                     uw_format_str(r.to), "episodes", (json_int_t)r.episodes, "frames",
+                                     (json_int_t)r.rows));
+    cli_say(c, "%s (%s) -> %s (%s): %lld episodes, %lld rows\nnext: umwelt inspect %s\n", c->args[0],
+            uw_format_str(r.from), c->args[1], uw_format_str(r.to), (long long)r.episodes, (long long)r.rows,
+            c->args[1]);
+    return cli_finish(c);
+}
+
+const cli_verb cli_convert = {
+    .name = "convert",
+    .summary = "between dataset formats",
+    .arguments = "IN OUT",
+    .about = "Convert a dataset between our container, NPZ and CSV, streaming.  The kind of IN is taken from its "
+             "content, that of OUT from its name or --to.  On an error nothing is left at OUT.",
+    .examples = "  umwelt convert plant.csv plant.uw\n"
+                "  umwelt convert experience.uw experience.npz\n",
+    .min_args = 2,
+    .max_args = 2,
+    .options = options,
+    .writes = true,
+    .run = run,
+};

@@ -1,0 +1,237 @@
+/* What several verbs share: JSON of results, tables, worlds, variations and planner options. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* NaN and infinity have no JSON number: null. */
+static json_t *number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *cli_rate_json(const uw_rate *rate) {
+    return json_pack("{s:i,s:i,s:o,s:[o,o]}", "episodes", rate->episodes, "successes", rate->successes,
+                     "rate", number(rate->rate), "ci95", number(rate->low), number(rate->high));
+}
+
+json_t *cli_collect_json(const uw_collect_result *r) {
+    const double rate = r->seconds > 0 ? (double)r->frames / r->seconds : 0;
+    return json_pack("{s:I,s:I,s:I,s:o}", "episodes", (json_int_t)r->episodes, "frames",
+                     (json_int_t)r->frames, "bytes", (json_int_t)r->bytes, "frames_per_s", number(rate));
+}
+
+json_t *cli_train_json(const uw_train_result *r) {
+    return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:b}", "steps", (json_int_t)r->steps,
+                     "loss", number(r->loss), "prediction_loss", number(r->prediction_loss),
+                     "rollout_loss", number(r->rollout_loss), "sigreg", number(r->sigreg),
+                     "validation_loss", number(r->validation_loss), "effective_rank",
+                     number(r->effective_rank), "frames_per_s", number(r->frames_per_s), "flops",
+                     number(r->flops), "tensors_sha256", r->tensors_sha256, "model", r->model_path,
+                     "resumed", r->resumed);
+}
+
+json_t *cli_card_json(const uw_card *card) {
+    json_t *factors = json_object();
+    for (int32_t i = 0; i < card->num_cells; i++) {
+        const uw_card_cell *cell = &card->cells[i];
+        json_t *factor = json_object_get(factors, cell->factor);
+        if (!factor) {
+            factor = json_object();
+            json_object_set_new(factors, cell->factor, factor);
+        }
+        json_t *rate = cli_rate_json(&cell->rate);
+        json_object_set_new(rate, "of_nominal", number(cell->of_nominal));
+        json_object_set_new(rate, "in_training", json_boolean(cell->in_training));
+        json_object_set_new(factor, cell->value, rate);
+    }
+    const char *worst = card->num_cells ? card->cells[card->worst].factor : "";
+    return json_pack("{s:o,s:o,s:s}", "nominal", cli_rate_json(&card->nominal), "factors", factors,
+                     "worst", worst);
+}
+
+static json_t *drift_json(const uw_probe_report *r) {
+    json_t *drift = json_array();
+    for (int32_t i = 0; i < r->num_drift; i++) {
+        const uw_drift_row *d = &r->drift[i];
+        json_array_append_new(drift, json_pack("{s:i,s:o,s:o,s:o,s:o}", "step", d->step, "error",
+                                               number(d->error), "persistence", number(d->persistence),
+                                               "ratio", number(d->ratio), "rmse", number(d->rmse)));
+    }
+    return drift;
+}
+
+json_t *cli_probe_json(const uw_probe_report *r) {
+    json_t *probes = json_object(), *eigenvalues = json_array(), *geometry = json_null();
+    for (int32_t i = 0; i < r->num_probes; i++) {
+        const uw_probe_row *p = &r->probes[i];
+        json_t *row = json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "r2", number(p->r2), "r", number(p->r),
+                                "rmse", number(p->rmse), "unit", p->unit, "mlp_r2", number(p->mlp_r2),
+                                "mlp_r", number(p->mlp_r), "shuffled_r2", number(p->shuffled_r2));
+        json_object_set_new(probes, p->column, row);
+    }
+    for (int32_t i = 0; i < r->num_eigenvalues; i++)
+        json_array_append_new(eigenvalues, number(r->eigenvalues[i]));
+    if (r->geometry.known)
+        geometry = json_pack("{s:o,s:o,s:o,s:o,s:o}", "rho_path", number(r->geometry.rho_path),
+                             "rho_euclid", number(r->geometry.rho_euclid), "hard_rho_path",
+                             number(r->geometry.hard_rho_path), "hard_rho_euclid",
+                             number(r->geometry.hard_rho_euclid), "stretch",
+                             number(r->geometry.stretch));
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "probes", probes, "drift", drift_json(r),
+                     "effective_rank", number(r->effective_rank), "participation",
+                     number(r->participation), "eigenvalues", eigenvalues, "geometry", geometry, "rows",
+                     (json_int_t)r->rows, "episodes", (json_int_t)r->episodes);
+}
+
+json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselines) {
+    json_t *rates = json_object();
+    for (int d = UW_DRIVER_MODEL + 1; d < UW_NUM_DRIVERS; d++) {
+        if (!baselines || !baselines[d].num_episodes) continue;
+        json_object_set_new(rates, uw_driver_str((uw_driver)d), cli_rate_json(&baselines[d].success));
+    }
+    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:i,s:o,s:o,s:{s:o,s:o,s:o}}", "protocol", model->protocol,
+                     "budget", model->budget, "success", cli_rate_json(&model->success), "hard",
+                     cli_rate_json(&model->hard), "easy", cli_rate_json(&model->easy),
+                     "solved_at_start", model->solved_at_start, "mean_steps", number(model->mean_steps),
+                     "baselines", rates, "plan_ms", "p50", number(model->plan_ms_p50), "p99",
+                     number(model->plan_ms_p99), "max", number(model->plan_ms_max));
+}
+
+const char *cli_rate_text(const uw_rate *rate, char text[64]) {
+    snprintf(text, 64, "%5.1f %% [%.1f, %.1f]  (%d of %d)", rate->rate * 100, rate->low * 100,
+             rate->high * 100, rate->successes, rate->episodes);
+    return text;
+}
+
+void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
+                    const uw_eval_result *baselines) {
+    char text[64];
+    cli_say(c, "\n%s: success within %d env steps, exact 95 %% interval\n", title, model->budget);
+    cli_say(c, "  %-15s %s\n", "this model", cli_rate_text(&model->success, text));
+    cli_say(c, "  %-15s %s\n", "  across rooms", cli_rate_text(&model->hard, text));
+    cli_say(c, "  %-15s %s\n", "  same room", cli_rate_text(&model->easy, text));
+    for (int d = UW_DRIVER_MODEL + 1; baselines && d < UW_NUM_DRIVERS; d++)
+        if (baselines[d].num_episodes)
+            cli_say(c, "  %-15s %s\n", uw_driver_str((uw_driver)d),
+                    cli_rate_text(&baselines[d].success, text));
+    cli_say(c, "  planning: p50 %.2f ms, p99 %.2f ms, max %.2f ms per decision of %d env steps; "
+               "%d of %d starts already solved\n",
+            model->plan_ms_p50, model->plan_ms_p99, model->plan_ms_max, model->action_repeat,
+            model->solved_at_start, model->success.episodes);
+}
+
+void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count) {
+    cli_say(c, "\nRobustness card: success with its exact 95 %% interval\n  %-24s", "what changes");
+    for (int k = 0; k < count; k++) cli_say(c, " %-36s", titles[k]);
+    cli_say(c, "\n  %-24s", "nothing (nominal)");
+    char text[64];
+    for (int k = 0; k < count; k++) cli_say(c, " %-36s", cli_rate_text(&cards[k]->nominal, text));
+    cli_say(c, "\n");
+    for (int32_t i = 0; i < cards[0]->num_cells; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "%s %s", cards[0]->cells[i].factor, cards[0]->cells[i].value);
+        cli_say(c, "  %-24s", name);
+        for (int k = 0; k < count; k++) {
+            const uw_card_cell *cell = &cards[k]->cells[i];
+            cli_say(c, " %s%-*s", cli_rate_text(&cell->rate, text),
+                    (int)(36 - strlen(cli_rate_text(&cell->rate, text))),
+                    cell->in_training ? "" : " *");
+        }
+        cli_say(c, "\n");
+    }
+    cli_say(c, "  * = this factor was not varied in training\n");
+}
+
+void cli_print_probe(cli *c, const uw_probe_report *r) {
+    cli_say(c, "\nWhat the latent knows: effective rank %.1f of %d (participation %.1f); %lld frames, %lld "
+               "episodes\n",
+            r->effective_rank, r->num_eigenvalues, r->participation, (long long)r->rows,
+            (long long)r->episodes);
+    for (int32_t i = 0; i < r->num_probes; i++) {
+        const uw_probe_row *p = &r->probes[i];
+        cli_say(c, "  %-20s linear R2 %.4f, r %.4f, error %.2f %s (shuffled labels: R2 %.2f)\n", p->column,
+                p->r2, p->r, p->rmse, p->unit, p->shuffled_r2);
+    }
+    if (r->num_drift) cli_say(c, "  open-loop prediction, error / error of \"nothing changes\":\n");
+    for (int32_t i = 0; i < r->num_drift; i++) {
+        const uw_drift_row *d = &r->drift[i];
+        if (d->step > 4 && d->step % 4) continue;
+        cli_say(c, "    after %2d decisions  %.3f", d->step, d->ratio);
+        if (isfinite(d->rmse)) cli_say(c, "   (%.1f %s)", d->rmse, r->probes[0].unit);
+        cli_say(c, "\n");
+    }
+    if (r->geometry.known)
+        cli_say(c, "  geometry: latent distance follows path length with rank correlation %.2f across rooms "
+                   "(Euclid %.2f); stretch across the wall %.1f\n",
+                r->geometry.hard_rho_path, r->geometry.hard_rho_euclid, r->geometry.stretch);
+}
+
+uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,
+                       uw_eval_result *results, uw_err *err) {
+    const int32_t repeat = model ? uw_model_provenance(model)->action_repeat : 0;
+    uw_status status = UW_OK;
+    for (int d = 0; d < UW_NUM_DRIVERS && !status; d++) {
+        uw_eval_options own = *options;
+        if (d != UW_DRIVER_MODEL) own.keep_traces = 0;
+        status = uw_eval_run(c->ctx, model, env, (uw_driver)d, repeat, &own, &results[d], err);
+    }
+    return status;
+}
+
+void cli_eval_free(uw_eval_result *results) {
+    for (int d = 0; d < UW_NUM_DRIVERS; d++) uw_eval_result_fini(&results[d]);
+}
+
+
+int cli_planner(cli *c, uw_planner_options *o) {
+    const char *solver = cli_str(c, "solver", NULL), *objective = cli_str(c, "objective", NULL);
+    static const char *const solvers[] = {"cem", "icem", NULL};
+    static const char *const objectives[] = {"sum", "last", "min", NULL};
+    int code = solver ? cli_name(c, "solver", solver, solvers) : CLI_OK;
+    if (!code && objective) code = cli_name(c, "objective", objective, objectives);
+    if (code) return code;
+    if (solver) uw_solver_parse(solver, &o->solver);
+    if (objective) uw_objective_parse(objective, &o->objective);
+    double deadline_ms;
+    if ((code = cli_int(c, "horizon", o->horizon, 1, 4096, &o->horizon)) ||
+        (code = cli_int(c, "num-samples", o->num_samples, 2, 65536, &o->num_samples)) ||
+        (code = cli_int(c, "num-elites", o->num_elites, 1, o->num_samples - 1, &o->num_elites)) ||
+        (code = cli_int(c, "iters", o->iters, 1, 1000, &o->iters)) ||
+        (code = cli_number(c, "deadline-ms", 0, 0, 1e7, &deadline_ms)))
+        return code;
+    if (o->num_elites >= o->num_samples)
+        return cli_usage(c, "--num-samples", NULL, "wanted more than %d elites, got %d", o->num_elites,
+                         o->num_samples);
+    o->deadline_s = deadline_ms * 1e-3;
+    o->seed = c->seed;
+    return CLI_OK;
+}
+
+typedef struct variation_args {
+    const uw_env_class *world;
+    uw_variation *v;
+    bool *any;
+} variation_args;
+
+static int add_variation(cli *c, void *arg, const char *text) {
+    const variation_args *a = arg;
+    uw_err err = {0};
+    const uw_status status = uw_variation_parse(a->world, text, a->v, &err);
+    *a->any = true;
+    return status ? cli_fail(c, UW_EINVAL, &err) : CLI_OK;
+}
+
+int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any) {
+    *v = (uw_variation){0};
+    *any = false;
+    variation_args args = {world, v, any};
+    return cli_each(c, "variation", add_variation, &args);
+}
+
+int cli_world(cli *c, const char *name, const uw_env_class **world) {
+    const int code = cli_name(c, "world", name, uw_env_names());
+    *world = code ? NULL : uw_env_find(name);
+    return code;
+}
