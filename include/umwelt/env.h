@@ -20,7 +20,13 @@
 extern "C" {
 #endif
 
-enum { UW_MAX_FACTOR_DIM = 4, UW_MAX_FACTOR_VALUES = 64, UW_MAX_STATE_DIM = 32 };
+enum {
+    UW_MAX_FACTOR_DIM = 4,
+    UW_MAX_FACTOR_VALUES = 64, /* most factors, and most values of all factors together */
+    UW_MAX_STATE_DIM = 32,
+    UW_MAX_ACTION_DIM = 32,
+    UW_MAX_FRAME_SIZE = 1024 /* pixels: largest edge of a drawn frame */
+};
 
 typedef enum uw_factor_kind {
     UW_FACTOR_COLOR = 0, /* RGB, integers 0..255 */
@@ -35,7 +41,8 @@ typedef struct uw_factor {
     int32_t dim;      /* 1 .. UW_MAX_FACTOR_DIM */
     int32_t offset;   /* first of its dim places in a values array */
     double low[UW_MAX_FACTOR_DIM], high[UW_MAX_FACTOR_DIM], init[UW_MAX_FACTOR_DIM]; /* [dim] */
-    bool affects_motion, affects_picture;
+    bool affects_motion, affects_picture; /* beside what the state already says */
+    bool placed; /* a start or a goal: reset draws it from the seed unless it is fixed */
 } uw_factor;
 
 /* What one step gave. */
@@ -54,9 +61,10 @@ typedef struct uw_task {
     int32_t shortest;              /* env steps of a shortest path, or 0 when unknown */
 } uw_task;
 
-/* A world as a struct of functions.  self points to instance_bytes of the caller's memory, zeroed
- * before init.  values: [num_values], every factor's numbers at its offset.  None may allocate after
- * init, print or exit.  Non-finite actions are refused before they get here. */
+/* A world as a struct of functions, none of them NULL.  self points to instance_bytes of memory, aligned
+ * to 64 bytes and zeroed once, before the first reset.  values: [num_values], every factor's numbers at
+ * its offset, each inside its range.  No function may allocate, print or exit.  Actions get here
+ * finite and clipped to [-1, 1], sizes between 1 and UW_MAX_FRAME_SIZE. */
 typedef struct uw_env_class {
     const char *name;
     int32_t action_dim, state_dim;
@@ -65,7 +73,8 @@ typedef struct uw_env_class {
     const uw_factor *factors; /* [num_factors], in alphabetical order */
     const char *const *state_names; /* [state_dim], e.g. "agent.x" */
     const char *state_unit;
-    /* Check values together; err names the factor and the rule. */
+    /* Check values together; err names the factor and the rule.  NaN in a placed factor: not decided
+     * yet, reset will place it. */
     uw_status (*check)(const double *values, uw_err *err);
     /* Start an episode: place start and goal from the seed where `fixed` does not say, take values. */
     uw_status (*reset)(void *self, uint64_t seed, const double *values, const bool *fixed,
@@ -81,16 +90,20 @@ typedef struct uw_env_class {
     /* Write the scripted action towards the goal (the oracle), and the straight one. */
     void (*oracle)(const void *self, float *action);
     void (*straight)(const void *self, float *action);
-    /* Sample a start and goal under values: hard or easy. */
+    /* Sample a start and goal under values, a function of seed and index: hard or easy. */
     void (*sample_task)(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
-    /* Length of a shortest path between two states in world units, and across an obstacle or not. */
+    /* Length of a shortest path between two states around obstacles, in world units; INFINITY when
+     * there is none. */
     double (*path_length)(const double *values, const float *from, const float *to);
 } uw_env_class;
 
 typedef struct uw_env uw_env;
 
 /* Register a user's world for this process, under cls->name; cls must stay alive.
- * Returns UW_EEXIST when the name is taken. Threads: call before others use worlds. */
+ *
+ * Threads  call before other threads use worlds
+ * Returns  UW_OK; UW_EEXIST when the name is taken; UW_EINVAL when a function is missing, a size is out
+ *          of range, or the factors are not in order; UW_ENOMEM after 32 worlds */
 UW_API uw_status uw_env_register(const uw_env_class *cls);
 /* Return a class by name, or NULL. */
 UW_API const uw_env_class *uw_env_find(const char *name);
@@ -124,7 +137,10 @@ typedef struct uw_variation {
 UW_API uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_variation *v,
                                     uw_err *err);
 /* Resolve: the values of episode `index` under v (a function of seed and index only), redrawing
- * samples that break a constraint, at most 1000 times.  values: [num_values]; fixed: [num_factors]. */
+ * samples that break a constraint, at most 1000 times.
+ *
+ * Shapes   values: [num_values]; fixed: [num_factors], true where v says a value or sample
+ * Returns  UW_OK; UW_EINVAL when fixed values break a rule, or no draw in 1000 keeps it */
 UW_API uw_status uw_variation_resolve(const uw_env_class *cls, const uw_variation *v, uint64_t seed,
                                       uint64_t index, double *values, bool *fixed, uw_err *err);
 /* Write the defaults. */
@@ -135,13 +151,18 @@ UW_API void uw_env_default_values(const uw_env_class *cls, double *values);
 /* Start an episode from a seed with values (NULL = defaults) and the factors that are fixed (nullable). */
 UW_API uw_status uw_env_reset(uw_env *env, uint64_t seed, const double *values, const bool *fixed,
                               uw_err *err);
-/* Step once. Returns UW_ENONFINITE, state unchanged, for a NaN or infinite action. */
+/* Step once; numbers outside [-1, 1] are clipped, and out->clipped says so.
+ *
+ * Shapes   action: [action_dim]
+ * Alloc    none
+ * Returns  UW_OK; UW_ENONFINITE for a NaN or infinite action, the state and *out unchanged */
 UW_API uw_status uw_env_step(uw_env *env, const float *action, uw_step *out);
 UW_API void uw_env_get_state(const uw_env *env, float *state);
 UW_API uw_status uw_env_set_state(uw_env *env, const float *state);
 UW_API void uw_env_get_goal(const uw_env *env, float *goal);
 UW_API uw_status uw_env_set_goal(uw_env *env, const float *goal);
-/* Draw now / draw the goal picture (the agent at the goal) as [size, size, 3] u8. */
+/* Draw now / draw the goal picture (the agent at the goal) as [size, size, 3] u8; size 1 ..
+ * UW_MAX_FRAME_SIZE, another size draws nothing. Alloc: none. */
 UW_API void uw_env_render(const uw_env *env, int32_t size, uint8_t *rgb);
 UW_API void uw_env_render_goal(const uw_env *env, int32_t size, uint8_t *rgb);
 /* Draw any state under this instance's values, or under others (NULL = this instance's). */

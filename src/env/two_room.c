@@ -1,0 +1,299 @@
+/* TwoRoom: its factors, its rules of motion, starts and goals.
+ *
+ * The rules are those of stable-worldmodel's TwoRoom, whose recorded motion they replay exactly:
+ * positions and speeds are float32, limits are compared in double.  Collision looks at the end
+ * point of a step only, so a step may cut the edge of a door; that is part of the world. */
+#include "two_room.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+#include "rng.h"
+
+enum { MAX_ORACLE_STEPS = 1000, MAX_REDRAWS = 1000 };
+
+static const double border = 14.0;      /* px: inner edge of the outer walls, 14 and 210 */
+static const double door_slack = 1.75;  /* px: a door is this much wider to the rules than drawn */
+static const double push_back = 0.5;    /* px: a blocked step ends this far before the wall */
+static const float success_radius = 16; /* px */
+static const float min_task_distance = 32; /* px between start and goal of a task */
+
+#define RGB_RANGE .low = {0, 0, 0}, .high = {255, 255, 255}
+#define COLOR(text, place, r, g, b, shown)                                                         \
+    {                                                                                              \
+        .name = text, .kind = UW_FACTOR_COLOR, .dim = 3, .offset = place, RGB_RANGE,               \
+        .init = {r, g, b}, .affects_picture = shown                                                \
+    }
+#define SCALAR(text, type, place, lo, hi, start, moves, shown)                                     \
+    {                                                                                              \
+        .name = text, .kind = type, .dim = 1, .offset = place, .low = {lo}, .high = {hi},          \
+        .init = {start}, .affects_motion = moves, .affects_picture = shown                         \
+    }
+#define PLACE(text, at, x, y)                                                                      \
+    {                                                                                              \
+        .name = text, .kind = UW_FACTOR_REAL, .dim = 2, .offset = at, .low = {14, 14},             \
+        .high = {209, 209}, .init = {x, y}, .placed = true                                         \
+    }
+#define DOORS(text, at, lo, hi, start)                                                             \
+    {                                                                                              \
+        .name = text, .kind = UW_FACTOR_INT, .dim = 3, .offset = at, .low = {lo, lo, lo},          \
+        .high = {hi, hi, hi}, .init = {start, start, start}, .affects_motion = true,               \
+        .affects_picture = true                                                                    \
+    }
+
+static const uw_factor factors[] = {
+    COLOR("agent.color", UW_ROOM_AGENT_COLOR, 255, 0, 0, true),
+    PLACE("agent.position", UW_ROOM_AGENT_POSITION, 60, 112),
+    SCALAR("agent.radius", UW_FACTOR_REAL, UW_ROOM_AGENT_RADIUS, 7, 14, 7, true, true),
+    SCALAR("agent.speed", UW_FACTOR_REAL, UW_ROOM_AGENT_SPEED, 1.75, 10.5, 5, true, false),
+    COLOR("background.color", UW_ROOM_BACKGROUND_COLOR, 255, 255, 255, true),
+    COLOR("door.color", UW_ROOM_DOOR_COLOR, 255, 255, 255, true),
+    SCALAR("door.number", UW_FACTOR_INT, UW_ROOM_DOOR_NUMBER, 1, 3, 1, true, true),
+    DOORS("door.position", UW_ROOM_DOOR_POSITION, 0, 223, 49),
+    DOORS("door.size", UW_ROOM_DOOR_SIZE, 1, 21, 14),
+    SCALAR("rendering.render_target", UW_FACTOR_INT, UW_ROOM_RENDER_TARGET, 0, 1, 0, false, true),
+    COLOR("target.color", UW_ROOM_TARGET_COLOR, 0, 255, 0, true),
+    PLACE("target.position", UW_ROOM_TARGET_POSITION, 164, 112),
+    SCALAR("target.radius", UW_FACTOR_REAL, UW_ROOM_TARGET_RADIUS, 7, 14, 7, false, true),
+    SCALAR("task.min_steps", UW_FACTOR_INT, UW_ROOM_MIN_STEPS, 15, 114, 25, false, false),
+    SCALAR("wall.axis", UW_FACTOR_INT, UW_ROOM_WALL_AXIS, 0, 1, 1, true, true),
+    COLOR("wall.border_color", UW_ROOM_BORDER_COLOR, 0, 0, 0, false),
+    COLOR("wall.color", UW_ROOM_WALL_COLOR, 0, 0, 0, true),
+    SCALAR("wall.thickness", UW_FACTOR_INT, UW_ROOM_WALL_THICKNESS, 7, 41, 10, true, true),
+};
+enum { NUM_FACTORS = sizeof factors / sizeof factors[0] };
+
+/* ---- motion ------------------------------------------------------------------------------------
+ */
+
+void uw__room_init(const double *values, uw_room *room) {
+    const double radius = (double)(float)values[UW_ROOM_AGENT_RADIUS];
+    const double half =
+        (double)((int32_t)values[UW_ROOM_WALL_THICKNESS] / 2); /* odd: rounded down */
+    *room = (uw_room){
+        .across = values[UW_ROOM_WALL_AXIS] == 1.0 ? 0 : 1,
+        .speed = (float)values[UW_ROOM_AGENT_SPEED],
+        .low = border + radius,
+        .high = UW_ROOM_EDGE - border - radius,
+        .wall_low = UW_ROOM_MIDDLE - half - radius,
+        .wall_high = UW_ROOM_MIDDLE + half + radius,
+        .num_doors = (int32_t)values[UW_ROOM_DOOR_NUMBER],
+    };
+    for (int32_t i = 0; i < room->num_doors; i++) {
+        room->door[i] = (int32_t)values[UW_ROOM_DOOR_POSITION + i];
+        room->half[i] = (int32_t)values[UW_ROOM_DOOR_SIZE + i];
+    }
+}
+
+static bool in_door(const uw_room *room, double along) {
+    for (int32_t i = 0; i < room->num_doors; i++) {
+        const double reach = room->half[i] + door_slack;
+        if (along >= room->door[i] - reach && along <= room->door[i] + reach) return true;
+    }
+    return false;
+}
+
+void uw__room_move(const uw_room *room, const float *action, float *position) {
+    float next[2];
+    for (int i = 0; i < 2; i++) {
+        const float moved = position[i] + action[i] * room->speed;
+        next[i] = (float)fmin(fmax((double)moved, room->low), room->high);
+    }
+    /* the wall: which side the step began on decides, and only where it ends is looked at */
+    const int32_t u = room->across;
+    const bool free = in_door(room, (double)next[1 - u]);
+    if (position[u] < UW_ROOM_MIDDLE) {
+        if ((double)next[u] > room->wall_low && !free)
+            next[u] = (float)(room->wall_low - push_back);
+    } else if ((double)next[u] < room->wall_high && !free) {
+        next[u] = (float)(room->wall_high + push_back);
+    }
+    position[0] = next[0];
+    position[1] = next[1];
+}
+
+float uw__room_distance(const float *a, const float *b) {
+    const float dx = a[0] - b[0], dy = a[1] - b[1];
+    return sqrtf(dx * dx + dy * dy);
+}
+
+static void room_step(void *self, const float *action, uw_step *out) {
+    uw_two_room *world = self;
+    uw__room_move(&world->room, action, world->position);
+    out->reward = 0.0f;
+    out->distance = uw__room_distance(world->position, world->goal);
+    out->success = out->distance < success_radius;
+}
+
+/* ---- starts and goals --------------------------------------------------------------------------
+ */
+
+/* Draw a position that motion can reach: inside one room, as far from the wall as it pushes. */
+static void place_in(const uw_room *room, bool far_side, uw_rng *rng, float *position) {
+    const double from = far_side ? room->wall_high + push_back : room->low;
+    const double to = far_side ? room->high : room->wall_low - push_back;
+    const double across = from + uw__rng_uniform64(rng) * (to - from);
+    const double along = room->low + uw__rng_uniform64(rng) * (room->high - room->low);
+    position[room->across] = (float)across;
+    position[1 - room->across] = (float)along;
+}
+
+static void place(const uw_room *room, uw_rng *rng, float *position) {
+    place_in(room, uw__rng_below(rng, 2) == 1, rng, position); /* the rooms are equally large */
+}
+
+static uw_status room_reset(void *self, uint64_t seed, const double *values, const bool *fixed,
+                            uw_err *err) {
+    (void)err; /* ranges and rules were checked before */
+    uw_two_room *world = self;
+    uw__room_init(values, &world->room);
+    /* both are always drawn, so that fixing the start leaves the goal of a seed as it was */
+    uw_rng rng = uw__rng(seed, UW_STREAM_ENV, 0);
+    place(&world->room, &rng, world->position);
+    place(&world->room, &rng, world->goal);
+    for (int f = 0; fixed && f < NUM_FACTORS; f++) {
+        if (!fixed[f] || !factors[f].placed) continue;
+        float *at = factors[f].offset == UW_ROOM_AGENT_POSITION ? world->position : world->goal;
+        for (int i = 0; i < 2; i++) at[i] = (float)values[factors[f].offset + i];
+    }
+    return UW_OK;
+}
+
+static uw_status room_check(const double *values, uw_err *err) {
+    uw_room room;
+    uw__room_init(values, &room);
+    const double radius = values[UW_ROOM_AGENT_RADIUS];
+    double widest = 0.0;
+    for (int32_t i = 0; i < room.num_doors; i++) widest = fmax(widest, room.half[i]);
+    if (widest < 1.1 * radius) {
+        uw_fail(err, UW_EINVAL,
+                "two_room: door.size: no door fits the agent, wanted at least %.4g (1.1 * "
+                "agent.radius) "
+                "in the first %d, got %g",
+                1.1 * radius, (int)room.num_doors, widest);
+        uw_err_fix(err, "make agent.radius smaller, or set door.size=16,16,16");
+        return UW_EINVAL;
+    }
+    const double across = values[UW_ROOM_AGENT_POSITION + room.across];
+    if (across >= room.wall_low && across <= room.wall_high) { /* false for NaN: not placed yet */
+        uw_fail(err, UW_EINVAL,
+                "two_room: agent.position: inside the wall, wanted %s outside [%g, %g], got %g",
+                room.across == 0 ? "x" : "y", room.wall_low, room.wall_high, across);
+        uw_err_fix(err, "start the agent in a room; the wall band counts even where a door is");
+        return UW_EINVAL;
+    }
+    return UW_OK;
+}
+
+static void room_oracle(const void *self, float *action);
+
+/* Count the env steps the scripted controller needs; 0 when it does not arrive. */
+static int32_t oracle_steps(const uw_room *room, const float *start, const float *goal) {
+    uw_two_room world = {
+        .room = *room, .position = {start[0], start[1]}, .goal = {goal[0], goal[1]}};
+    for (int32_t t = 1; t <= MAX_ORACLE_STEPS; t++) {
+        float action[2];
+        uw_step step;
+        room_oracle(&world, action);
+        room_step(&world, action, &step);
+        if (step.success) return t;
+    }
+    return 0;
+}
+
+static void room_sample_task(uint64_t seed, uint64_t index, const double *values, bool hard,
+                             uw_task *out) {
+    uw_room room;
+    uw__room_init(values, &room);
+    /* even counters are tasks, odd ones variations (see variation.c): they share a stream */
+    uw_rng rng = uw__rng(seed, UW_STREAM_PROTOCOL, 2 * index);
+    *out = (uw_task){.hard = hard};
+    for (int i = 0; i < MAX_REDRAWS; i++) {
+        const bool far_side = uw__rng_below(&rng, 2) == 1;
+        place_in(&room, far_side, &rng, out->start);
+        place_in(&room, far_side != hard, &rng, out->goal);
+        if (uw__room_distance(out->start, out->goal) >= min_task_distance) break;
+    }
+    out->shortest = oracle_steps(&room, out->start, out->goal);
+}
+
+/* ---- state, scripted controllers ---------------------------------------------------------------
+ */
+
+static void room_get_state(const void *self, float *state) {
+    memcpy(state, ((const uw_two_room *)self)->position, 2 * sizeof *state);
+}
+
+static void room_get_goal(const void *self, float *goal) {
+    memcpy(goal, ((const uw_two_room *)self)->goal, 2 * sizeof *goal);
+}
+
+static uw_status copy_finite(float *to, const float *from) {
+    if (!isfinite(from[0]) || !isfinite(from[1])) return UW_ENONFINITE;
+    memcpy(to, from, 2 * sizeof *to);
+    return UW_OK;
+}
+
+static uw_status room_set_state(void *self, const float *state) {
+    return copy_finite(((uw_two_room *)self)->position, state);
+}
+
+static uw_status room_set_goal(void *self, const float *goal) {
+    return copy_finite(((uw_two_room *)self)->goal, goal);
+}
+
+/* Head for a point along the straight line: the larger component at full speed, or just there. */
+static void head_for(const uw_two_room *world, const double *point, float *action) {
+    double delta[2], largest = 1.0;
+    for (int i = 0; i < 2; i++) {
+        delta[i] = (point[i] - (double)world->position[i]) / (double)world->room.speed;
+        largest = fmax(largest, fabs(delta[i]));
+    }
+    for (int i = 0; i < 2; i++) action[i] = (float)(delta[i] / largest);
+}
+
+static void room_oracle(const void *self, float *action) {
+    const uw_two_room *world = self;
+    double point[2];
+    uw__room_path(&world->room, world->position, world->goal, point);
+    head_for(world, point, action);
+}
+
+static void room_straight(const void *self, float *action) {
+    const uw_two_room *world = self;
+    const double point[2] = {(double)world->goal[0], (double)world->goal[1]};
+    head_for(world, point, action);
+}
+
+static double room_path_length(const double *values, const float *from, const float *to) {
+    uw_room room;
+    uw__room_init(values, &room);
+    return uw__room_path(&room, from, to, NULL);
+}
+
+static const char *const state_names[] = {"agent.x", "agent.y"};
+
+const uw_env_class uw__two_room = {
+    .name = "two_room",
+    .action_dim = 2,
+    .state_dim = 2,
+    .instance_bytes = sizeof(uw_two_room),
+    .num_factors = NUM_FACTORS,
+    .num_values = UW_ROOM_NUM_VALUES,
+    .factors = factors,
+    .state_names = state_names,
+    .state_unit = "px",
+    .check = room_check,
+    .reset = room_reset,
+    .step = room_step,
+    .get_state = room_get_state,
+    .set_state = room_set_state,
+    .set_goal = room_set_goal,
+    .get_goal = room_get_goal,
+    .draw = uw__room_draw,
+    .oracle = room_oracle,
+    .straight = room_straight,
+    .sample_task = room_sample_task,
+    .path_length = room_path_length,
+};

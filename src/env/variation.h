@@ -1,0 +1,18 @@
+/* Factors of variation: checks that resets and variations share. */
+#ifndef UW_VARIATION_H
+#define UW_VARIATION_H
+
+#include <stddef.h>
+
+#include <umwelt/env.h>
+
+/* Check every value: finite, in range, whole where the factor is; then the world's own rules, to which a
+ * placed factor that is not fixed (fixed == NULL: none is) counts as undecided. */
+uw_status uw__values_check(const uw_env_class *cls, const double *values, const bool *fixed,
+                           uw_err *err);
+
+/* Write a variation as the options that make it, separated by spaces: "agent.radius=9
+ * wall.color~sample"; cut at size. Return the length it would have. */
+size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char *text, size_t size);
+
+#endif
