@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_SIZE = UW_MAX_FRAME_SIZE, BLOCK = 8 };
+enum { MAX_SIZE = UW_MAX_FRAME_SIZE, BLOCK = 16 };
 
 /* ---- walls and doors ---------------------------------------------------------------------------
  */
@@ -93,25 +93,36 @@ static void put(const palette *colors, float floor, float door, uint8_t *rgb) {
         rgb[c] = (uint8_t)(colors->wall[c] + floor * colors->floor[c] + door * colors->door[c]);
 }
 
-/* Draw rows; a row equal in cover to the one above is copied, so few are computed. */
+/* True when cell i is covered as cell i - 1 is. */
+static bool repeats(const float *a, const float *b, int32_t i) {
+    return i > 0 && a[i] == a[i - 1] && b[i] == b[i - 1];
+}
+
+/* Draw rows.  Most rows equal the one above and most pixels the one to the left: those are copied.
+ */
 static void draw_rooms(const double *values, int32_t size, uint8_t *rgb) {
     cover part;
     palette colors;
     cover_init(values, size, &part);
     palette_init(values, &colors);
     const bool vertical = values[UW_ROOM_WALL_AXIS] == 1.0;
-    const float *per_row = vertical ? part.door : part.band;
+    const float *down = vertical ? part.door : part.band; /* what changes along y, and along x */
+    const float *right = vertical ? part.band : part.door;
     const size_t row_bytes = (size_t)size * 3;
     for (int32_t y = 0; y < size; y++) {
         uint8_t *row = rgb + (size_t)y * row_bytes;
-        if (y > 0 && part.clear[y] == part.clear[y - 1] && per_row[y] == per_row[y - 1]) {
+        if (repeats(part.clear, down, y)) {
             memcpy(row, row - row_bytes, row_bytes);
             continue;
         }
         for (int32_t x = 0; x < size; x++) {
+            uint8_t *pixel = row + 3 * x;
             const int32_t u = vertical ? x : y, o = vertical ? y : x;
-            put(&colors, (part.clear[u] - part.band[u]) * part.clear[o],
-                part.band[u] * part.door[o], row + 3 * x);
+            if (repeats(part.clear, right, x))
+                memcpy(pixel, pixel - 3, 3);
+            else
+                put(&colors, (part.clear[u] - part.band[u]) * part.clear[o],
+                    part.band[u] * part.door[o], pixel);
         }
     }
 }
@@ -177,13 +188,16 @@ static void spot_init(spot *s, const float *center, double radius, double cell) 
     };
 }
 
-/* Blend one block of pixels towards a colour, truncating as the reference does. */
-static void blend(uint8_t *rgb, const float *alpha, const float *color, int32_t count) {
-    for (int32_t i = 0; i < count; i++) {
-        const float a = alpha[i], rest = 1.0f - a;
-        for (int c = 0; c < 3; c++)
-            rgb[3 * i + c] = (uint8_t)((float)rgb[3 * i + c] * rest + color[c] * a);
-    }
+/* Blend a block of pixels towards a colour, truncating as the reference does.  Fixed trip counts
+ * over flat arrays, so that compilers vectorise it.  color: [3 * BLOCK], the colour repeated. */
+static void blend(uint8_t *rgb, const float *alpha, const float *color, size_t count) {
+    uint8_t bytes[3 * BLOCK] = {0};
+    float a[3 * BLOCK];
+    memcpy(bytes, rgb, 3 * count);
+    for (int i = 0; i < BLOCK; i++) a[3 * i] = a[3 * i + 1] = a[3 * i + 2] = alpha[i];
+    for (int i = 0; i < 3 * BLOCK; i++)
+        bytes[i] = (uint8_t)(int32_t)((float)bytes[i] * (1.0f - a[i]) + color[i] * a[i]);
+    memcpy(rgb, bytes, 3 * count);
 }
 
 static int32_t clamp_cell(double cell, int32_t size) {
@@ -196,7 +210,8 @@ static void draw_spot(const double *color_values, const float *center, double ra
     spot s;
     spot_init(&s, center, radius, cell);
     if (!(s.peak > 0.0f)) return; /* so far outside that nothing of it is in the picture */
-    const float color[3] = {(float)color_values[0], (float)color_values[1], (float)color_values[2]};
+    float color[3 * BLOCK];
+    for (int i = 0; i < 3 * BLOCK; i++) color[i] = (float)color_values[i % 3];
 
     /* beyond this d2, alpha < 2^-25: 1 - alpha rounds to 1 and the pixel stays as it is */
     const double reach2 = 17.5 * (double)s.two_r2;
@@ -228,7 +243,7 @@ static void draw_spot(const double *color_values, const float *center, double ra
                 alpha[i] = a < 1.0f ? a : 1.0f; /* a cell's centre can be nearer than any pixel's */
             }
             blend(rgb + ((size_t)y * (size_t)size + (size_t)x) * 3, alpha, color,
-                  x1 - x < BLOCK ? x1 - x : BLOCK);
+                  (size_t)(x1 - x < BLOCK ? x1 - x : BLOCK));
         }
     }
 }
