@@ -33,7 +33,8 @@ typedef struct uw_act_info {
 typedef struct uw_controller_options {
     uw_planner_options planner;
     const float *safe_action; /* [A] given when no plan can be trusted; NULL = zeros.  Copied. */
-    float max_change;         /* most change per number between two actions; 0 = no limit */
+    float max_change;         /* most change per number between two actions of an episode, the safe
+                               * action included; 0 = no limit */
 } uw_controller_options;
 
 typedef struct uw_controller uw_controller;
@@ -52,10 +53,15 @@ UW_API void uw_controller_reset(uw_controller *controller, uint64_t stream);
 UW_API uw_status uw_controller_set_goal(uw_controller *controller, const void *observation);
 /* Choose the next action.
  *
- * Shapes   observation: what the dynamics encode; action: [A], always finite and within bounds
+ * The planner's deadline counts from the start of this call, encoding included.  An observation that
+ * cannot be used clears the history; the plan so far still warm-starts the next one.
+ *
+ * Shapes   observation: what the dynamics encode; action: [A], always finite and within bounds;
+ *          info: nullable
  * Alloc    none.  Locks: none.  I/O: none, but the monotonic clock
  * Returns  UW_OK with a planned action; UW_EINVAL before a goal is set; UW_ENONFINITE with the safe
- *          action when the observation or every plan was not finite */
+ *          action when the observation or every plan was not finite; the dynamics' own error,
+ *          likewise with the safe action */
 UW_API uw_status uw_controller_act(uw_controller *controller, const void *observation, float *action,
                                    uw_act_info *info);
 /* Borrow the last plan [H, A] and what it was planned from, z [D]; for pictures and probes. */

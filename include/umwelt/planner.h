@@ -53,16 +53,18 @@ typedef struct uw_planner_options {
     int32_t num_samples; /* N, 2 .. 2^16 */
     int32_t num_elites;  /* K, 1 .. N-1 */
     int32_t iters;       /* refits, 1 .. 1000 */
-    int32_t keep_elites; /* best of the previous iteration carried over as candidates */
+    int32_t keep_elites; /* best of the previous iteration carried over as candidates, at most K */
     float init_std;      /* at every plan */
     float min_std;       /* floor */
-    float noise_ar;      /* e_h = ar e_(h-1) + sqrt(1 - ar^2) n; 0 = white */
+    float noise_ar;      /* CEM: e_h = ar e_(h-1) + sqrt(1 - ar^2) n; 0 = white */
     float noise_beta;    /* iCEM: colour exponent of the noise; 0 = white */
     float momentum;      /* weight of the old mean and std in the refit */
     float action_low, action_high; /* bounds of every number */
     float action_cost;   /* weight of the mean squared action */
     bool warm_start;     /* shift the previous plan by one decision, zero-filled */
     bool return_best;    /* the best candidate seen, instead of the mean */
+    bool sample_std;     /* divide the elites' variance by K - 1 instead of K (released LeWM) */
+    bool unbounded;      /* do not clip candidates to the bounds (released CEM) */
     double deadline_s;   /* stop refining after this; 0 = none */
     uint64_t seed;
 } uw_planner_options;
@@ -102,7 +104,7 @@ UW_API void uw_planner_reset(uw_planner *planner, uint64_t stream);
 
 /* Plan from latents to a goal latent.
  *
- * Shapes   z0: [history, D]; past: [history-1, A] or NULL; z_goal: [D]; plan: [H, A]
+ * Shapes   z0: [history, D]; past: [history-1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable
  * Returns  UW_OK (also when the deadline was hit: the best so far); UW_ENONFINITE when a latent or every
  *          cost is not finite: plan is untouched
  * Cost     O(iters * N * H * predictor) */

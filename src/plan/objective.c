@@ -1,0 +1,58 @@
+/* Objectives: what a rollout costs.  Squared latent distance per step, folded over the horizon. */
+#include "plan_internal.h"
+
+#include <math.h>
+
+bool uw__all_finite(const float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+float uw__objective_distance(const float *x, const float *y, size_t d) {
+    /* Eight running sums in a fixed order: the compiler may use any vector width, the bits stay. */
+    float lane[8] = {0};
+    size_t j = 0;
+    for (; j + 8 <= d; j += 8) {
+        for (size_t l = 0; l < 8; l++) {
+            const float e = x[j + l] - y[j + l];
+            lane[l] += e * e;
+        }
+    }
+    for (size_t l = 0; j < d; j++, l++) {
+        const float e = x[j] - y[j];
+        lane[l] += e * e;
+    }
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+/* Fold the distances of one rollout [h, d]. */
+static double fold(uw_objective objective, const float *latents, const float *z_goal, size_t h,
+                   size_t d) {
+    if (objective == UW_OBJECTIVE_LAST)
+        return (double)uw__objective_distance(latents + (h - 1) * d, z_goal, d);
+    double sum = 0.0, least = INFINITY;
+    for (size_t t = 0; t < h; t++) {
+        const double e = (double)uw__objective_distance(latents + t * d, z_goal, d);
+        sum += e; /* also under MIN: a NaN anywhere must not hide behind a smaller step */
+        if (e < least) least = e;
+    }
+    return objective == UW_OBJECTIVE_MIN && isfinite(sum) ? least : sum;
+}
+
+void uw__objective_cost(uw_objective objective, float action_cost, const float *latents,
+                        const float *actions, const float *z_goal, size_t n, size_t h, size_t d,
+                        size_t a, float *cost) {
+    for (size_t i = 0; i < n; i++) {
+        double value = fold(objective, latents + i * h * d, z_goal, h, d);
+        if (action_cost != 0.0f) {
+            const float *u = actions + i * h * a;
+            double square = 0.0;
+            for (size_t j = 0; j < h * a; j++) square += (double)u[j] * (double)u[j];
+            value += (double)action_cost * square / (double)(h * a);
+        }
+        const float rounded = (float)value;
+        cost[i] = isfinite(rounded) ? rounded : INFINITY;
+    }
+}

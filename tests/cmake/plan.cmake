@@ -1,0 +1,17 @@
+# plan: the solvers, the planner around them, the controller around that.
+uw_test(test_plan_noise SOURCES unit/test_plan_noise.c MODULES plan LABELS unit)
+uw_test(test_planner SOURCES unit/test_planner.c MODULES plan LABELS unit)
+uw_test(test_controller SOURCES unit/test_controller.c MODULES plan LABELS unit)
+uw_test(plan_quality SOURCES property/plan_quality.c MODULES plan LABELS property)
+uw_test(controller_adversarial SOURCES property/controller_adversarial.c MODULES plan LABELS property)
+
+uw_test(alloc_controller SOURCES property/alloc_controller.c MODULES plan LABELS property)
+foreach(call IN ITEMS malloc calloc realloc free posix_memalign aligned_alloc pthread_mutex_lock
+        pthread_cond_wait read write open fopen)
+  target_link_options(alloc_controller PRIVATE -Wl,--wrap=${call})
+endforeach()
+
+# One program, one entry per solver.
+uw_test(parity_golden_solver_cem SOURCES parity/golden_solver.c MODULES plan io LABELS parity ARGS cem)
+add_test(NAME parity_golden_solver_icem COMMAND parity_golden_solver_cem icem)
+set_tests_properties(parity_golden_solver_icem PROPERTIES LABELS parity TIMEOUT 60)

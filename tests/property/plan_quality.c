@@ -1,0 +1,156 @@
+/* What planning promises, against outside truth: elites never get worse, and on a linear-quadratic
+ * world the plan comes close to the optimum that Riccati's recursion gives. */
+#include "check.h"
+
+#include <math.h>
+
+#include "plan_internal.h"
+#include "point_world.h"
+#include "rng.h"
+
+enum { H = 10, N = 256, K = 24, ITERS = 20, SIZE = H * POINT_A };
+
+typedef struct watch {
+    float elite[K]; /* costs of the last iteration's elites */
+    int iters;
+} watch;
+
+/* With every elite carried over, each order statistic of the elites can only fall. */
+static void watch_elites(void *cookie, const uw_plan_step *step) {
+    watch *w = cookie;
+    assert_int_equal(step->num_elites, K);
+    for (int e = 0; e < K; e++) {
+        const float cost = step->cost[step->elites[e]];
+        if (e) assert_true(cost >= step->cost[step->elites[e - 1]]);
+        if (step->iter && !(cost <= w->elite[e]))
+            fail_msg("iteration %d, elite %d: %.9g after %.9g", step->iter, e, (double)cost,
+                     (double)w->elite[e]);
+        w->elite[e] = cost;
+    }
+    w->iters++;
+}
+
+static void draw_state(uint64_t index, float *z) {
+    uw_rng rng = uw__rng(check_seed(21), UW_STREAM_TEST, index);
+    uw__rng_fill_normal(&rng, z, POINT_D);
+}
+
+static void test_elites_are_monotone(void **state) {
+    (void)state;
+    for (int solver = 0; solver < 2; solver++) {
+        point_world world = {0};
+        const uw_dynamics d = point_dynamics(&world, 1, N, H);
+        uw_planner_options o = UW_PLANNER_OPTIONS_DEFAULT;
+        o.solver = (uw_solver)solver;
+        o.noise_beta = 2.0f;
+        o.momentum = solver ? 0.1f : 0.0f;
+        o.horizon = H;
+        o.num_samples = N;
+        o.num_elites = o.keep_elites = K;
+        o.iters = ITERS;
+        const size_t bytes = uw_planner_memsize(&d.dims, &o);
+        void *mem = point_memory(bytes);
+        assert_non_null(mem);
+        uw_planner *p = NULL;
+        assert_int_equal(uw_planner_init(&d, &o, mem, bytes, &p), UW_OK);
+        for (uint64_t task = 0; task < 20; task++) {
+            watch w = {.iters = 0};
+            float z0[POINT_D], plan[SIZE];
+            const float goal[POINT_D] = {0};
+            draw_state(task, z0);
+            uw__planner_hook(p, &(uw_plan_hook){.cookie = &w, .observe = watch_elites});
+            uw_planner_reset(p, task);
+            assert_int_equal(uw_planner_plan(p, z0, 1, NULL, goal, plan, NULL), UW_OK);
+            assert_int_equal(w.iters, ITERS);
+        }
+        free(mem);
+    }
+}
+
+/* Least cost of sum_t |z_t|^2 + w sum |u|^2 from z0, t = 1..H, without bounds.  The world is the
+ * same decoupled system (p, v) on both axes, so the recursion is 2 x 2 with one input: v' = a v + b
+ * u,  p' = p + v'     A = [1 a; 0 a],  B = [b; b] V_t(x) = x' P x,  P_(H) = 0 behind the last step,
+ * M = P + I is the value after a step. */
+static double riccati(const float *z0, double w) {
+    const double a = 0.8, b = 0.5;
+    double p[3] = {0}; /* P = [p0 p1; p1 p2] */
+    for (int t = 0; t < H; t++) {
+        const double m0 = p[0] + 1, m1 = p[1], m2 = p[2] + 1;
+        /* B'MB + w, and A'MB */
+        const double bmb = b * b * (m0 + 2 * m1 + m2) + w;
+        const double amb0 = b * (m0 + m1), amb1 = a * b * (m0 + 2 * m1 + m2);
+        /* A'MA */
+        const double ama0 = m0, ama1 = a * (m0 + m1), ama2 = a * a * (m0 + 2 * m1 + m2);
+        p[0] = ama0 - amb0 * amb0 / bmb;
+        p[1] = ama1 - amb0 * amb1 / bmb;
+        p[2] = ama2 - amb1 * amb1 / bmb;
+    }
+    double cost = 0.0;
+    for (int k = 0; k < 2; k++) {
+        const double x = (double)z0[k], v = (double)z0[2 + k];
+        cost += p[0] * x * x + 2 * p[1] * x * v + p[2] * v * v;
+    }
+    return cost;
+}
+
+static void plan_costs(uw_solver solver, double *worst, double *mean) {
+    static const double ACTION_COST = 10.0; /* times the mean square: 0.5 per number */
+    enum { TASKS = 10, SAMPLES = 512, ELITES = 32, REFITS = 100 };
+    point_world world = {0};
+    const uw_dynamics d = point_dynamics(&world, 1, SAMPLES, H);
+    uw_planner_options o = UW_PLANNER_OPTIONS_DEFAULT;
+    o.solver = solver;
+    o.noise_ar = 0.0f; /* the optimum here is a jerk, which smooth noise rarely tries */
+    o.momentum = solver == UW_SOLVER_ICEM ? 0.1f : 0.0f;
+    o.horizon = H;
+    o.num_samples = SAMPLES;
+    o.num_elites = ELITES;
+    o.iters = REFITS;
+    o.init_std = 2.0f;
+    o.min_std = 0.005f;
+    o.action_low = -10.0f; /* far from the optimum, which knows no bounds */
+    o.action_high = 10.0f;
+    o.action_cost = (float)ACTION_COST;
+    const size_t bytes = uw_planner_memsize(&d.dims, &o);
+    void *mem = point_memory(bytes);
+    assert_non_null(mem);
+    uw_planner *p = NULL;
+    assert_int_equal(uw_planner_init(&d, &o, mem, bytes, &p), UW_OK);
+    *worst = *mean = 0.0;
+    for (uint64_t task = 0; task < TASKS; task++) {
+        float z0[POINT_D], plan[SIZE], z[H * POINT_D], cost = 0.0f;
+        const float goal[POINT_D] = {0};
+        draw_state(task, z0);
+        uw_planner_reset(p, task);
+        assert_int_equal(uw_planner_plan(p, z0, 1, NULL, goal, plan, NULL), UW_OK);
+        assert_int_equal(uw_planner_imagine(p, z0, 1, NULL, plan, z), UW_OK);
+        uw__objective_cost(UW_OBJECTIVE_SUM, (float)ACTION_COST, z, plan, goal, 1, H, POINT_D,
+                           POINT_A, &cost);
+        const double ratio = (double)cost / riccati(z0, ACTION_COST / SIZE);
+        /* Nothing beats the optimum: a smaller ratio means that cost or dynamics are wrong. */
+        assert_true(ratio > 1.0 - 1e-5);
+        if (ratio > *worst) *worst = ratio;
+        *mean += ratio / TASKS;
+    }
+    free(mem);
+}
+
+static void test_linear_quadratic_optimum(void **state) {
+    (void)state;
+    for (int solver = 0; solver < 2; solver++) {
+        double worst = 0.0, mean = 0.0;
+        plan_costs((uw_solver)solver, &worst, &mean);
+        print_message("%s: cost over Riccati's optimum: mean %.4f, worst %.4f\n",
+                      solver ? "icem" : "cem", mean, worst);
+        assert_true(mean < 1.01);
+        assert_true(worst < 1.05);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_elites_are_monotone),
+        cmocka_unit_test(test_linear_quadratic_optimum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
