@@ -65,8 +65,9 @@ static int run(cli *c) {
     const uw_env_class *world;
     uw_eval_options o = UW_EVAL_OPTIONS_DEFAULT;
     uw_variation variation;
-    uw_eval_result results[UW_NUM_DRIVERS] = {{0}};
+    uw_eval_result results[UW_NUM_DRIVERS];
     char table[1024];
+    memset(results, 0, sizeof results);
     int code = configure(c, uw_model_provenance(model)->env, &world, &o, &variation);
     if (code) goto done;
 

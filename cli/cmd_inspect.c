@@ -1,0 +1,272 @@
+/* umwelt inspect: any file we read, and the worlds. */
+#include "cli.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const cli_option options[] = {
+    {"preview", "OUT.png", "a sheet of frames", NULL},
+    {0},
+};
+
+static json_t *number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void shape_text(int32_t num_dims, const int64_t *shape, char *text, size_t size) {
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int32_t i = 0; i < num_dims && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, i ? ", " : "", shape[i]);
+    if (used < size) snprintf(text + used, size - used, "]");
+}
+
+static json_t *shape_json(int32_t num_dims, const int64_t *shape) {
+    json_t *out = json_array();
+    for (int32_t i = 0; i < num_dims; i++) json_array_append_new(out, json_integer(shape[i]));
+    return out;
+}
+
+/* ---- datasets ------------------------------------------------------------------------------------ */
+
+static uw_status print_columns(cli *c, const uw_dataset *data, uw_err *err) {
+    json_t *columns = json_array();
+    json_object_set_new(c->result, "columns", columns);
+    cli_say(c, "  %-24s %-5s %-14s %-6s %10s %10s %10s %10s %8s\n", "column", "type", "shape", "unit", "min",
+            "max", "mean", "std", "NaN");
+    for (int32_t i = 0; i < uw_dataset_num_columns(data); i++) {
+        const uw_column *col = uw_dataset_column(data, i);
+        uw_column_stats s;
+        const uw_status status = uw_dataset_stats(data, i, &s, err);
+        if (status) return status;
+        char shape[80];
+        shape_text(col->num_dims, col->shape, shape, sizeof shape);
+        cli_say(c, "  %-24s %-5s %-14s %-6s %10.4g %10.4g %10.4g %10.4g %8" PRId64 "\n", col->name,
+                uw_dtype_str(col->dtype), shape, col->unit, s.min, s.max, s.mean, s.std, s.nan);
+        json_array_append_new(columns,
+                              json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I}", "name", col->name, "dtype",
+                                        uw_dtype_str(col->dtype), "shape",
+                                        shape_json(col->num_dims, col->shape), "unit", col->unit, "min",
+                                        number(s.min), "max", number(s.max), "mean", number(s.mean), "std",
+                                        number(s.std), "nan", (json_int_t)s.nan));
+    }
+    return UW_OK;
+}
+
+/* Frames of the first episodes as one picture, one row per episode. */
+static uw_status write_preview(cli *c, const uw_dataset *data, const char *path, uw_err *err) {
+    enum { ROWS = 4, COLUMNS = 8 };
+    const int32_t pixels = uw_dataset_find(data, "pixels", NULL);
+    const uw_column *col = pixels >= 0 ? uw_dataset_column(data, pixels) : NULL;
+    if (!col || col->num_dims != 3)
+        return uw_fail(err, UW_ENOTFOUND, "%s: no column of frames named pixels", c->args[0]);
+    const int32_t y = (int32_t)col->shape[0], x = (int32_t)col->shape[1];
+    const size_t frame = (size_t)y * (size_t)x * 3, stride = (size_t)x * 3 * COLUMNS;
+    uint8_t *sheet = calloc(frame, ROWS * COLUMNS), *one = malloc(frame);
+    uw_status s = sheet && one ? UW_OK : UW_ENOMEM;
+    for (int64_t e = 0; !s && e < ROWS && e < uw_dataset_episodes(data); e++) {
+        const int64_t rows = uw_dataset_episode_rows(data, e);
+        for (int64_t k = 0; !s && k < COLUMNS && rows; k++) {
+            s = uw_dataset_rows(data, pixels, e, k * (rows - 1) / (COLUMNS - 1), 1, 1, one, err);
+            uint8_t *place = sheet + (size_t)e * stride * (size_t)y + (size_t)k * (size_t)x * 3;
+            for (int32_t row = 0; row < y; row++)
+                memcpy(place + (size_t)row * stride, one + (size_t)row * (size_t)x * 3, (size_t)x * 3);
+        }
+    }
+    if (!s) s = uw_png_write(path, sheet, x * COLUMNS, y * ROWS, c->force, err);
+    if (!s) cli_say(c, "  preview: %s\n", path);
+    free(sheet);
+    free(one);
+    return s;
+}
+
+static uw_status inspect_dataset(cli *c, const char *path, uw_err *err) {
+    uw_dataset *data = NULL;
+    uw_status s = uw_dataset_open(path, &data, err);
+    if (s) return s;
+    const uw_dataset_meta *meta = uw_dataset_meta_of(data);
+    cli_say(c, "  %" PRId64 " episodes, %" PRId64 " rows, %.1f MB, hash %s\n", uw_dataset_episodes(data),
+            uw_dataset_total_rows(data), (double)uw_dataset_bytes(data) * 1e-6, uw_dataset_hash(data));
+    if (*meta->env)
+        cli_say(c, "  world %s, policy %s, each action held for %d env steps, seed %" PRIu64 "\n", meta->env,
+                meta->policy, meta->action_repeat, meta->seed);
+    if (uw_dataset_torn_bytes(data))
+        cli_say(c, "  %" PRId64 " bytes of an unfinished episode at the end are left out\n",
+                uw_dataset_torn_bytes(data));
+    json_object_set_new(c->result, "episodes", json_integer(uw_dataset_episodes(data)));
+    json_object_set_new(c->result, "frames", json_integer(uw_dataset_total_rows(data)));
+    json_object_set_new(c->result, "hash", json_string(uw_dataset_hash(data)));
+    json_object_set_new(c->result, "torn_bytes", json_integer(uw_dataset_torn_bytes(data)));
+    s = print_columns(c, data, err);
+    const char *preview = cli_str(c, "preview", NULL);
+    if (!s && preview) s = write_preview(c, data, preview, err);
+    uw_dataset_close(data);
+    return s;
+}
+
+/* NPZ and CSV: what they would be as a dataset, through a temporary one. */
+static uw_status inspect_foreign(cli *c, const char *path, uw_err *err) {
+    const char *base = getenv("TMPDIR");
+    char dir[600], file[640];
+    snprintf(dir, sizeof dir, "%s/umwelt-inspect-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(dir)) return uw_fail(err, UW_ENOSPC, "%s: cannot make a temporary folder", dir);
+    snprintf(file, sizeof file, "%s/data.uw", dir);
+    uw_convert_result r;
+    uw_status s = uw_convert(c->ctx, path, file, UW_FORMAT_DATASET, false, &r, err);
+    if (!s) s = inspect_dataset(c, file, err);
+    unlink(file);
+    rmdir(dir);
+    return s;
+}
+
+/* ---- models -------------------------------------------------------------------------------------- */
+
+static void architecture_text(const uw_model_config *m, char *text, size_t size) {
+    static const char *const encoders[] = {"conv", "vit", "mlp"}, *const predictors[] = {"mlp", "adaln"};
+    snprintf(text, size, "%s encoder, latent %d, %s predictor, action block %d", encoders[m->encoder],
+             m->latent_dim, predictors[m->predictor], m->action_dim * m->frameskip);
+}
+
+static uw_status inspect_model(cli *c, const char *path, uw_err *err) {
+    uw_model *model = NULL;
+    const uw_status s = uw_model_load(path, &model, err);
+    if (s) return s;
+    char text[160], hex[65];
+    const uw_provenance *p = uw_model_provenance(model);
+    architecture_text(uw_model_config_of(model), text, sizeof text);
+    uw_model_sha256(model, hex);
+    cli_say(c, "  %s\n  %" PRId64 " parameters in %d tensors, sha256 %s\n", text,
+            uw_model_num_parameters(model), uw_model_num_tensors(model), hex);
+    cli_say(c, "  preset %s, seed %" PRIu64 ", world %s, dataset %s, action held for %d env steps\n", p->preset,
+            p->seed, *p->env ? p->env : "-", p->dataset_hash, p->action_repeat);
+    cli_say(c, "  varied in training: %s\n", *p->trained_factors ? p->trained_factors : "nothing");
+    json_object_set_new(c->result, "architecture", json_string(text));
+    json_object_set_new(c->result, "parameters", json_integer(uw_model_num_parameters(model)));
+    json_object_set_new(c->result, "tensors", json_integer(uw_model_num_tensors(model)));
+    json_object_set_new(c->result, "tensors_sha256", json_string(hex));
+    json_object_set_new(c->result, "provenance",
+                        json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:s,s:s}", "version", p->version, "preset",
+                                  p->preset, "env", p->env, "dataset_hash", p->dataset_hash, "config",
+                                  p->config_json, "seed", (json_int_t)p->seed, "action_repeat",
+                                  p->action_repeat, "trained_factors", p->trained_factors, "observe",
+                                  p->observe));
+    uw_model_unload(model);
+    return UW_OK;
+}
+
+static uw_status inspect_safetensors(cli *c, const char *path, uw_err *err) {
+    uw_weights *weights = NULL;
+    const uw_status s = uw_weights_open(path, &weights, err);
+    if (s) return s;
+    if (uw_weights_meta(weights, "umwelt.config")) {
+        uw_weights_close(weights);
+        return inspect_model(c, path, err);
+    }
+    char hex[65], shape[80];
+    int64_t parameters = 0;
+    uw_weights_sha256(weights, hex);
+    const int32_t count = uw_weights_num_tensors(weights);
+    for (int32_t i = 0; i < count; i++) {
+        const uw_tensor t = uw_weights_tensor(weights, i);
+        shape_text(t.num_dims, t.shape, shape, sizeof shape);
+        parameters += uw_tensor_count(&t);
+        cli_say(c, "  %-60s %-5s %s\n", t.name, uw_dtype_str(t.dtype), shape);
+    }
+    cli_say(c, "  %" PRId64 " numbers in %d tensors, sha256 %s; no umwelt configuration: not a model of ours\n",
+            parameters, count, hex);
+    json_object_set_new(c->result, "architecture", json_string("unknown"));
+    json_object_set_new(c->result, "parameters", json_integer(parameters));
+    json_object_set_new(c->result, "tensors", json_integer(count));
+    json_object_set_new(c->result, "tensors_sha256", json_string(hex));
+    json_object_set_new(c->result, "provenance", json_object());
+    uw_weights_close(weights);
+    return UW_OK;
+}
+
+static uw_status inspect_checkpoint(cli *c, const char *path, uw_err *err) {
+    uw_checkpoint_info info;
+    const uw_status s = uw_checkpoint_inspect(path, &info, err);
+    if (s) return s;
+    cli_say(c, "  step %" PRId64 " of %" PRId64 ", preset %s, seed %" PRIu64 "\n  %s\n", info.step,
+            info.steps_total, info.preset, info.seed, info.generation);
+    json_object_update_new(c->result, json_pack("{s:I,s:I,s:s,s:s,s:I}", "step", (json_int_t)info.step,
+                                                "steps_total", (json_int_t)info.steps_total, "generation",
+                                                info.generation, "preset", info.preset, "checkpoint_seed",
+                                                (json_int_t)info.seed));
+    return UW_OK;
+}
+
+/* ---- worlds -------------------------------------------------------------------------------------- */
+
+static int inspect_world(cli *c, const uw_env_class *world) {
+    static const char *const kinds[] = {"color", "real", "int"};
+    json_t *factors = json_array();
+    cli_say(c, "%s: world, %d action numbers, %d state numbers (%s)\n  %-26s %-6s %-18s %-18s %s\n", world->name,
+            world->action_dim, world->state_dim, world->state_unit, "factor of variation", "kind", "range",
+            "default", "changes");
+    for (int32_t i = 0; i < world->num_factors; i++) {
+        const uw_factor *f = &world->factors[i];
+        char range[64], init[96] = "";
+        snprintf(range, sizeof range, "%g .. %g", f->low[0], f->high[0]);
+        for (int32_t d = 0; d < f->dim; d++)
+            snprintf(init + strlen(init), sizeof init - strlen(init), "%s%g", d ? "," : "", f->init[d]);
+        cli_say(c, "  %-26s %-6s %-18s %-18s %s%s%s\n", f->name, kinds[f->kind], range, init,
+                f->affects_motion ? "motion" : "", f->affects_motion && f->affects_picture ? ", " : "",
+                f->affects_picture ? "picture" : "");
+        json_array_append_new(factors, json_pack("{s:s,s:s,s:f,s:f,s:i}", "name", f->name, "kind",
+                                                 kinds[f->kind], "low", f->low[0], "high", f->high[0], "dim",
+                                                 f->dim));
+    }
+    json_object_set_new(c->result, "format", json_string("world"));
+    json_object_set_new(c->result, "factors", factors);
+    return cli_finish(c);
+}
+
+static int run(cli *c) {
+    const char *path = c->args[0];
+    const uw_env_class *world = uw_env_find(path);
+    if (world && access(path, F_OK)) return inspect_world(c, world);
+
+    uw_err err = {0};
+    uw_format format;
+    uw_status s = uw_format_detect(path, &format, &err);
+    if (s) return cli_fail(c, s, &err);
+    json_object_set_new(c->result, "format", json_string(uw_format_str(format)));
+    cli_say(c, "%s: %s\n", path, uw_format_str(format));
+    switch (format) {
+    case UW_FORMAT_DATASET: s = inspect_dataset(c, path, &err); break;
+    case UW_FORMAT_NPZ:
+    case UW_FORMAT_NPY:
+    case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
+    case UW_FORMAT_SAFETENSORS: s = inspect_safetensors(c, path, &err); break;
+    case UW_FORMAT_CHECKPOINT: s = inspect_checkpoint(c, path, &err); break;
+    case UW_FORMAT_HDF5:
+    case UW_FORMAT_PT:
+    case UW_FORMAT_PNG:
+    case UW_FORMAT_UNKNOWN:
+        s = uw_fail(&err, UW_EUNSUPPORTED, "%s: %s, wanted a dataset, model, checkpoint, npz or csv", path,
+                    uw_format_str(format));
+        uw_err_fix(&err, "umwelt inspect reads what umwelt collect, train and convert write");
+        break;
+    }
+    return s ? cli_fail(c, s, &err) : cli_finish(c);
+}
+
+const cli_verb cli_inspect = {
+    .name = "inspect",
+    .summary = "what is in a file, or a world",
+    .arguments = "FILE|WORLD",
+    .about = "Say what a dataset, model, checkpoint, .safetensors, .npz or .csv holds: columns with units and ranges, "
+             "tensors, provenance.  With a world's name: its factors of variation.",
+    .examples = "  umwelt inspect experience.uw --preview frames.png\n"
+                "  umwelt inspect run/model.safetensors --json\n"
+                "  umwelt inspect two_room\n",
+    .min_args = 1,
+    .max_args = 1,
+    .options = options,
+    .writes = true,
+    .run = run,
+};
