@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
     const uw_dynamics_limits limits = {options.planner.num_samples, options.planner.horizon};
     uw_dynamics dynamics;
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
-    s = uw_model_dynamics_init(ctx, model, &limits, true, block(bytes), bytes, &dynamics);
+    s = uw_model_dynamics_init(ctx, model, &limits, false, block(bytes), bytes, &dynamics);
     if (s) goto done;
     uw_controller *controller;
     const size_t more = uw_controller_memsize(&dynamics.dims, &options);
