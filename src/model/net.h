@@ -11,6 +11,15 @@
 
 #include "exec.h"
 
+/* How a tensor starts. */
+typedef enum uw_net_start {
+    UW_START_ZERO = 0,
+    UW_START_ONE = 1,
+    UW_START_UNIFORM = 2,    /* +- 1/sqrt(fan_in), PyTorch's default of Linear and Conv */
+    UW_START_NORMAL = 3,     /* N(0, 1) */
+    UW_START_NORMAL_SMALL = 4 /* N(0, 0.02), Hugging Face's ViT */
+} uw_net_start;
+
 typedef struct uw_net_tensor {
     char name[96];
     int32_t num_dims;
@@ -18,7 +27,8 @@ typedef struct uw_net_tensor {
     size_t offset, count; /* in params, or in buffers when buffer */
     bool buffer;          /* running statistics: not trained */
     bool counter;         /* stored as an I64 scalar in files (num_batches_tracked); one real here */
-    size_t fan_in;        /* for initialisation */
+    uw_net_start start;
+    size_t fan_in;        /* of UW_START_UNIFORM */
 } uw_net_tensor;
 
 typedef struct uw_net {
@@ -30,6 +40,9 @@ typedef struct uw_net {
     size_t input_reals;  /* per observation: Y * X * channels (NHWC) or observe_dim */
     int32_t action_block; /* A = action_dim * frameskip */
     int32_t cond_dim;     /* width of an encoded action */
+    int32_t feature_dim;  /* F: what the encoder hands to the projector */
+    /* index of the first tensor of each part */
+    int32_t at_encoder, at_predictor, at_action, at_projector, at_pred_proj, at_inverse;
 } uw_net;
 
 /* Check a configuration (upper bounds too) and build its table.  Own: net->tensors, uw__net_fini. */
@@ -40,6 +53,9 @@ int32_t uw__net_find(const uw_net *net, const char *name);
 /* Initialise: the recipe's rules (PyTorch defaults for conv/linear, zeros for the residual MLP's last
  * layer and AdaLN, HF's normal 0.02 for ViT, N(0,1) predictor positions); a function of seed only. */
 void uw__net_randomise(const uw_net *net, uint64_t seed, uw_real *params, uw_real *buffers);
+
+/* Return the extra_reals that uw__exec_layout needs for every pass below. */
+size_t uw__net_extra_reals(const uw_net *net);
 
 /* Prepare n observations: frames [n, Y, X, 3] u8 -> x [n, Y, X, channels] (input transform). */
 void uw__net_prepare(const uw_exec *e, const uw_net *net, const uint8_t *frames, size_t n, uw_real *x);

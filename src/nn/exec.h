@@ -18,9 +18,10 @@ typedef struct uw_exec {
 /* Place an exec's scratch: extra_reals on top of the GEMM's per worker.  pool may be NULL. */
 uw_exec uw__exec_layout(uw_arena *arena, const uw_kernels *k, uw_pool *pool, size_t extra_reals);
 
-/* Return the GEMM scratch and the extra scratch of one worker. */
+/* Return the GEMM scratch and the extra scratch of one worker.  A serial exec has one area, whichever
+ * worker of an outer pool runs it. */
 static inline uw_real *uw__exec_gemm_scratch(const uw_exec *e, int32_t worker) {
-    return e->scratch + (size_t)worker * e->scratch_reals;
+    return e->scratch + (e->num_workers == 1 ? 0 : (size_t)worker) * e->scratch_reals;
 }
 static inline uw_real *uw__exec_extra(const uw_exec *e, int32_t worker) {
     return uw__exec_gemm_scratch(e, worker) + UW_GEMM_SCRATCH;

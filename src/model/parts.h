@@ -1,0 +1,184 @@
+/* The parts a network is assembled from, and how they find their numbers. */
+#ifndef UW_PARTS_H
+#define UW_PARTS_H
+
+#include "layers.h"
+#include "net.h"
+
+/* Bind the layer whose weight is tensor `index`; its bias, when it has one, is the next tensor.
+ * grads NULL: no weight gradients. */
+uw_linear uw__bind_linear(const uw_net *net, int32_t index, bool bias, const uw_real *params,
+                          uw_real *grads);
+/* weight, bias */
+uw_layernorm uw__bind_layernorm(const uw_net *net, int32_t index, uw_real eps,
+                                const uw_real *params, uw_real *grads);
+/* weight, bias, running_mean, running_var, num_batches_tracked */
+uw_batchnorm uw__bind_batchnorm(const uw_net *net, int32_t index, const uw_real *params,
+                                uw_real *buffers, uw_real *grads);
+/* The numbers of one tensor; NULL stays NULL. */
+const uw_real *uw__bind(const uw_net *net, int32_t index, const uw_real *params);
+uw_real *uw__bind_grad(const uw_net *net, int32_t index, uw_real *grads);
+
+static inline uw_real *uw__take(uw_arena *arena, size_t count) {
+    return uw_arena_alloc(arena, count, sizeof(uw_real));
+}
+static inline size_t uw__max(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
+/* ---- projector: Linear, BatchNorm, GELU, Linear (or one Linear) --------------------------------------- */
+
+typedef struct uw_projector_acts {
+    const uw_real *x;       /* [rows, in], borrowed from the forward */
+    uw_real *h, *n, *g;     /* [rows, P]: before BatchNorm, after it, after GELU; one buffer in inference */
+    uw_real *mean, *rstd;   /* [P] */
+    uw_real *dg;            /* [rows, P] */
+    uw_real *work;
+} uw_projector_acts;
+
+void uw__projector_layout(uw_arena *arena, size_t in, size_t hidden, size_t out, size_t max_rows,
+                          bool backward, uw_projector_acts *acts);
+void uw__projector_forward(const uw_exec *e, const uw_net *net, int32_t at, size_t hidden,
+                           const uw_real *params, uw_real *buffers, uw_projector_acts *acts,
+                           const uw_real *x, size_t rows, bool train, uw_real *y);
+/* dx [rows, in] is written. */
+void uw__projector_backward(const uw_exec *e, const uw_net *net, int32_t at, size_t hidden,
+                            const uw_real *params, uw_projector_acts *acts, const uw_real *dy,
+                            size_t rows, uw_real *dx, uw_real *grads);
+
+/* ---- encoders: x [rows, input] -> f [rows, F] ---------------------------------------------------------- */
+
+typedef struct uw_conv_acts {
+    uw_real *pre[UW_MAX_CONV_LAYERS], *act[UW_MAX_CONV_LAYERS]; /* [rows, y, x, O] */
+    uw_real *d[2]; /* gradients, the larger of two neighbouring layers */
+    uw_real *work;
+} uw_conv_acts;
+
+/* Return the sizes of layer i; the numbers are bound when params is not NULL. */
+uw_conv uw__conv_encoder_layer(const uw_net *net, int32_t i, const uw_real *params, uw_real *grads);
+void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                             uw_conv_acts *acts);
+void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                              uw_conv_acts *acts, const uw_real *x, size_t rows, uw_real *f);
+void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                               uw_conv_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
+                               uw_real *grads);
+
+/* One ViT layer.  In inference all layers share one set of buffers and x, mid and next are the same. */
+typedef struct uw_vit_layer_acts {
+    uw_real *x, *mid, *next;  /* [tokens, dim]: residual stream before, between and after */
+    uw_real *n1, *n2;         /* [tokens, dim] after each layer norm */
+    uw_real *mean1, *rstd1, *mean2, *rstd2; /* [tokens] */
+    uw_real *q, *k, *v, *o;   /* [tokens, dim] */
+    uw_real *h, *g;           /* [tokens, mlp] before and after GELU */
+} uw_vit_layer_acts;
+
+enum { UW_MAX_VIT_LAYERS = 64 };
+typedef struct uw_vit_acts {
+    uw_real *patches;         /* [rows, P, dim] */
+    uw_real *embedded;        /* [rows, P + 1, dim] */
+    uw_vit_layer_acts layer[UW_MAX_VIT_LAYERS];
+    uw_real *cls;             /* [rows, dim] token 0 before the final layer norm */
+    uw_real *mean, *rstd;     /* [rows] */
+    uw_real *t;               /* [tokens, dim] */
+    uw_real *dx, *dn, *dq, *dk, *dv, *dh, *dcls; /* gradients */
+    uw_real *work;
+} uw_vit_acts;
+
+/* The patch embedding as a convolution whose stride is its kernel. */
+uw_conv uw__vit_patch_layer(const uw_net *net, const uw_real *params, uw_real *grads);
+void uw__vit_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                            uw_vit_acts *acts);
+void uw__vit_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                             uw_vit_acts *acts, const uw_real *x, size_t rows, uw_real *f);
+void uw__vit_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                              uw_vit_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
+                              uw_real *grads);
+
+enum { UW_MAX_MLP_LAYERS = 8 };
+typedef struct uw_mlp_acts {
+    uw_real *pre[UW_MAX_MLP_LAYERS], *act[UW_MAX_MLP_LAYERS]; /* [rows, mlp_dim] */
+    uw_real *d[2];
+    uw_real *work;
+} uw_mlp_acts;
+
+void uw__mlp_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                            uw_mlp_acts *acts);
+void uw__mlp_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                             uw_mlp_acts *acts, const uw_real *x, size_t rows, uw_real *f);
+void uw__mlp_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                              uw_mlp_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
+                              uw_real *grads);
+
+/* ---- predictors: z [R, D], c [R, cond] -> raw [R, D] ---------------------------------------------------- */
+
+typedef struct uw_markov_acts {
+    uw_real *x;            /* [rows, D + cond] = [z, c] */
+    uw_real *h[2], *g[2];  /* [rows, hidden] before and after GELU */
+    uw_real *dh[2], *dx;
+    uw_real *work;
+} uw_markov_acts;
+
+void uw__markov_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                       uw_markov_acts *acts);
+void uw__markov_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                        uw_markov_acts *acts, const uw_real *z, const uw_real *c, size_t rows,
+                        uw_real *raw);
+void uw__markov_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                         uw_markov_acts *acts, const uw_real *draw, size_t rows, uw_real *dz,
+                         uw_real *dc, uw_real *grads);
+
+/* One AdaLN block; rows are tokens. */
+typedef struct uw_adaln_block_acts {
+    uw_real *x, *mid, *next;           /* [rows, D] residual stream before, between and after */
+    uw_real *m;                        /* [rows, 6 D] shift1 scale1 gate1 shift2 scale2 gate2 */
+    uw_real *n[2], *u[2], *a[2];       /* [rows, D] plain norm, modulated, affine norm */
+    uw_real *mean_n[2], *rstd_n[2], *mean_a[2], *rstd_a[2]; /* [rows] */
+    uw_real *qkv;                      /* [rows, 3 inner] */
+    uw_real *o;                        /* [rows, inner] */
+    uw_real *h, *g;                    /* [rows, mlp] before and after GELU (and dropout) */
+    uw_real *y[2];                     /* [rows, D] what each branch adds, before its gate */
+} uw_adaln_block_acts;
+
+enum { UW_MAX_ADALN_LAYERS = 64 };
+typedef struct uw_adaln_acts {
+    const uw_real *c;                  /* [rows, cond], borrowed from the forward */
+    uw_real *s;                        /* [rows, cond] silu(c) */
+    uw_adaln_block_acts block[UW_MAX_ADALN_LAYERS];
+    uw_real *mean, *rstd;              /* [rows] of the final norm */
+    uw_dropout dropout;                /* of the last forward */
+    uw_real *dx, *da, *du, *dy, *dm, *ds, *dqkv, *dout, *dh; /* gradients */
+    uw_real *work;
+} uw_adaln_acts;
+
+void uw__adaln_layout(uw_arena *arena, const uw_net *net, size_t max_n, size_t max_t,
+                      bool backward, uw_adaln_acts *acts);
+void uw__adaln_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                       uw_adaln_acts *acts, const uw_real *z, const uw_real *c, size_t n, size_t t,
+                       const uw_dropout *dropout, uw_real *raw);
+void uw__adaln_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                        uw_adaln_acts *acts, const uw_real *draw, size_t n, size_t t, uw_real *dz,
+                        uw_real *dc, uw_real *grads);
+
+/* ---- the passes of net.h, open to tests that compare what happens inside -------------------------------- */
+
+struct uw_encode_acts {
+    size_t rows;      /* of the last forward */
+    const uw_real *x; /* its input, borrowed */
+    uw_real *f, *df;  /* [rows, F] features and their gradient */
+    uw_conv_acts conv;
+    uw_vit_acts vit;
+    uw_mlp_acts mlp;
+    uw_projector_acts projector;
+};
+
+struct uw_predict_acts {
+    size_t n, t;   /* of the last forward */
+    uw_real *raw;  /* [rows, D] what the predictor says, before the prediction projector */
+    uw_real *draw; /* its gradient */
+    uw_markov_acts markov;
+    uw_adaln_acts adaln;
+    uw_projector_acts projector;
+};
+
+#endif

@@ -1,0 +1,84 @@
+/* From u8 pictures to what the network sees. */
+#include <math.h>
+#include <string.h>
+
+#include "parts.h"
+
+typedef struct prepare_task {
+    const uw_kernels *k;
+    const uw_net *net;
+    const uint8_t *frames;
+    uw_real *x;
+} prepare_task;
+
+/* torchvision's order: u8 * fp32(1/255), minus the mean, over the std. */
+static void imagenet(uw_real *x, const uint8_t *frame, size_t pixels) {
+    static const uw_real mean[3] = {(uw_real)0.485f, (uw_real)0.456f, (uw_real)0.406f};
+    static const uw_real std[3] = {(uw_real)0.229f, (uw_real)0.224f, (uw_real)0.225f};
+    uw_real table[3][256];
+
+    for (int c = 0; c < 3; c++)
+        for (int v = 0; v < 256; v++)
+            table[c][v] = ((uw_real)((float)v * (1.0f / 255.0f)) - mean[c]) / std[c];
+    for (size_t i = 0; i < pixels; i++, x += 3, frame += 3) {
+        x[0] = table[0][frame[0]];
+        x[1] = table[1][frame[1]];
+        x[2] = table[2][frame[2]];
+    }
+}
+
+/* The lower median of each channel: at least half of the pixels are at or below it.  With a flat
+ * floor over most of the picture it is the floor's colour, exactly. */
+static void median_colour(const uint8_t *frame, size_t pixels, int median[3]) {
+    uint32_t histogram[3][256] = {{0}};
+    for (size_t i = 0; i < pixels; i++)
+        for (int c = 0; c < 3; c++) histogram[c][frame[3 * i + (size_t)c]]++;
+    for (int c = 0; c < 3; c++) {
+        size_t seen = histogram[c][0];
+        median[c] = 0;
+        while (2 * seen < pixels) seen += histogram[c][++median[c]];
+    }
+}
+
+/* 2 d and 2 |d| with d = (pixel - floor) / 255. */
+static void floor_relative(uw_real *x, const uint8_t *frame, size_t pixels) {
+    const uw_real scale = (uw_real)2 / 255;
+    int floor[3];
+    median_colour(frame, pixels, floor);
+    for (size_t i = 0; i < pixels; i++, x += 4, frame += 3) {
+        const int r = frame[0] - floor[0], g = frame[1] - floor[1], b = frame[2] - floor[2];
+        const int norm = r * r + g * g + b * b; /* at most 3 * 255^2: exact */
+        x[0] = scale * (uw_real)r;
+        x[1] = scale * (uw_real)g;
+        x[2] = scale * (uw_real)b;
+        x[3] = norm ? scale * (uw_real)sqrtf((float)norm) : 0;
+    }
+}
+
+static void prepare_one(void *arg, size_t index, int32_t worker) {
+    const prepare_task *t = arg;
+    const size_t side = (size_t)t->net->config.image_size, pixels = side * side;
+    const uint8_t *frame = t->frames + index * pixels * 3;
+    uw_real *x = t->x + index * t->net->input_reals;
+    (void)worker;
+
+    switch (t->net->config.input) {
+    case UW_INPUT_SCALED:
+        t->k->u8_affine(x, frame, (uw_real)1 / (uw_real)127.5, -1, pixels * 3);
+        break;
+    case UW_INPUT_IMAGENET:
+        imagenet(x, frame, pixels);
+        break;
+    case UW_INPUT_FLOOR_RELATIVE:
+        floor_relative(x, frame, pixels);
+        break;
+    case UW_INPUT_COLUMNS:
+        break; /* columns need no picture transform */
+    }
+}
+
+void uw__net_prepare(const uw_exec *e, const uw_net *net, const uint8_t *frames, size_t n,
+                     uw_real *x) {
+    prepare_task t = {.k = e->k, .net = net, .frames = frames, .x = x};
+    uw__pool_run(e->pool, n, prepare_one, &t);
+}
