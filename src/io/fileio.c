@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,23 @@ uw_status uw__io_fail(uw_err *err, const char *path, const char *what, int errno
     uw_fail(err, s, "%s: %s: %s", uw__path_tail(path), what, text);
     uw_err_fix(err, "%s", fix);
     return s;
+}
+
+uw_status uw__refuse(uw_err *err, uw_status status, const char *path, const char *reason,
+                     const char *fix, const char *format, ...) {
+    char detail[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    uw_fail(err, status, "%s: %s: %s", uw__path_tail(path), reason, detail);
+    uw_err_fix(err, "%s", fix);
+    return status;
+}
+
+uw_status uw__no_memory(uw_err *err, const char *path, uint64_t bytes) {
+    return uw__refuse(err, UW_ENOMEM, path, "out of memory", "close other programs",
+                      "wanted %llu bytes", (unsigned long long)bytes);
 }
 
 static const char *kind_of(mode_t mode) {
@@ -117,16 +135,14 @@ uw_status uw__file_read(const char *path, uint64_t max_bytes, void **data, size_
     char *mem = NULL;
     if ((s = uw__file_open(path, &fd, &bytes, err))) return s;
     if (bytes > max_bytes || bytes >= SIZE_MAX) {
-        s = uw_fail(err, UW_EFORMAT, "%s: too_large: wanted at most %llu bytes, got %llu",
-                    uw__path_tail(path), (unsigned long long)max_bytes, (unsigned long long)bytes);
-        uw_err_fix(err, "check that this is the file you meant");
+        s = uw__refuse(err, UW_EFORMAT, path, "too_large", "check that this is the file you meant",
+                       "wanted at most %llu bytes, got %llu", (unsigned long long)max_bytes,
+                       (unsigned long long)bytes);
         goto done;
     }
     mem = malloc((size_t)bytes + 1);
     if (!mem) {
-        s = uw_fail(err, UW_ENOMEM, "%s: wanted %llu bytes of memory", uw__path_tail(path),
-                    (unsigned long long)bytes);
-        uw_err_fix(err, "close other programs");
+        s = uw__no_memory(err, path, bytes + 1);
         goto done;
     }
     if ((s = uw__read_at(fd, mem, (size_t)bytes, 0, path, err))) goto done;

@@ -12,6 +12,13 @@
  * (when writing), EDQUOT -> ENOSPC; else EIO. */
 uw_status uw__io_fail(uw_err *err, const char *path, const char *what, int errno_value, bool writing);
 
+/* Refuse a file's content: "path: reason: detail" and the advice.  The reason is one word with underscores
+ * (bad_header_length) that documents and tests can name. */
+uw_status uw__refuse(uw_err *err, uw_status status, const char *path, const char *reason,
+                     const char *fix, const char *format, ...) UW_PRINTF(6, 7);
+/* The same for memory that could not be had. */
+uw_status uw__no_memory(uw_err *err, const char *path, uint64_t bytes);
+
 /* The end of a path, short enough to leave room for the reason in a message. */
 const char *uw__path_tail(const char *path);
 

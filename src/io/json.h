@@ -1,4 +1,4 @@
-/* JSON through jansson: the few calls the library needs. Depth and size are bounded. */
+/* Flat JSON: the one shape that our small files have.  Size and depth are bounded; what is not flat is refused. */
 #ifndef UW_JSON_H
 #define UW_JSON_H
 
@@ -8,9 +8,12 @@
 
 #include <umwelt/status.h>
 
-/* A flat object: string keys to numbers, strings, bools or arrays of numbers. */
+/* A flat object: string keys to numbers, strings, bools or arrays of numbers.  Numbers that JSON lacks are
+ * written as the strings "NaN", "Infinity" and "-Infinity", and read back as numbers. */
 typedef struct uw_json uw_json;
 uw_json *uw__json_new(void);
+/* Own: *out.  Returns UW_OK; UW_EFORMAT with the reason (bad_json, duplicate_key, not_flat, unsafe_name,
+ * too_large); UW_ENOMEM. */
 uw_status uw__json_parse(const char *name, const char *text, uw_json **out, uw_err *err);
 void uw__json_free(uw_json *j);
 int32_t uw__json_count(const uw_json *j);
@@ -22,6 +25,7 @@ bool uw__json_get_bool(const uw_json *j, const char *key, bool *out);
 const char *uw__json_get_str(const uw_json *j, const char *key);
 /* Number of elements, -1 when absent or not an array of numbers. Writes at most cap. */
 int32_t uw__json_get_f64s(const uw_json *j, const char *key, double *out, int32_t cap);
+/* Set a key, replacing an old value; bytes of a text that are not UTF-8 become '?'. */
 void uw__json_set_f64(uw_json *j, const char *key, double v);
 void uw__json_set_i64(uw_json *j, const char *key, int64_t v);
 void uw__json_set_bool(uw_json *j, const char *key, bool v);

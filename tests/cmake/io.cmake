@@ -1,1 +1,9 @@
+# uw_wrap_alloc(TEST): calls of malloc and its kin from our code go through tests/support/alloc_fail.h.
+function(uw_wrap_alloc name)
+  target_link_options(${name} PRIVATE
+    LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=strdup)
+endfunction()
+
 uw_test(test_fileio SOURCES unit/test_fileio.c MODULES io LABELS unit)
+uw_test(test_safetensors SOURCES unit/test_safetensors.c MODULES io LABELS unit)
+uw_test(test_json SOURCES unit/test_json.c MODULES io LABELS unit)
