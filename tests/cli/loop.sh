@@ -1,0 +1,67 @@
+#!/bin/sh
+# The loop at toy size through every verb; keys of the JSON as the contract fixes them; same seed, same bits.
+. "$(dirname "$0")/lib.sh"
+tiny="--set batch=8 --set sigreg_directions=16 --set steps=12"
+
+expect 0 collect two_room --out a.uw --episodes 12 --steps 12 --seed 4 --json
+json 'd["episodes"]==12 and d["frames"]==12*13 and d["bytes"]>0 and d["frames_per_s"]>0 and d["verb"]=="collect" and d["seed"]==4'
+expect 0 collect two_room --out b.uw --episodes 12 --steps 12 --seed 4 --threads 1
+cmp a.uw b.uw || fail "datasets differ between thread counts"
+expect 1 collect two_room --out a.uw --episodes 2
+says "--force"
+cmp a.uw b.uw || fail "refused, but changed"
+expect 0 collect two_room --out b.uw --episodes 2 --steps 3 --force
+
+expect 0 inspect a.uw --json --preview sheet.png
+json 'd["format"] and d["episodes"]==12 and d["frames"]==156'
+json '{"name","dtype","shape","unit","min","max","mean","std","nan"} <= set(d["columns"][0])'
+json '{"pixels","action","state"} <= {c["name"] for c in d["columns"]}'
+[ -s sheet.png ] || fail "no preview"
+
+expect 0 train a.uw --out run $tiny --seed 3 --json
+json 'd["steps"]==12 and len(d["tensors_sha256"])==64 and d["model"]=="run/model.safetensors" and d["frames_per_s"]>0 and d["flops"]>0 and {"loss","prediction_loss","sigreg","effective_rank"} <= set(d)'
+sha=$(python3 -c 'import json;print(json.load(open("out"))["tensors_sha256"])')
+expect 0 train a.uw --out run1 $tiny --seed 3 --threads 1 --json
+json "d['tensors_sha256']=='$sha'"
+expect 0 train a.uw --out run1 $tiny --seed 3 --resume --json
+json "d['tensors_sha256']=='$sha'"
+expect 1 train a.uw --out run $tiny
+says "--force"
+[ -s run/log.csv ] || fail "no log.csv"
+ls run/events.out.tfevents.* >/dev/null || fail "no TensorBoard events"
+expect 0 train a.uw --out plain --preset two_room $tiny --json
+model=run/model.safetensors
+
+expect 0 inspect $model --json
+json "d['tensors_sha256']=='$sha' and d['parameters']>100000 and d['architecture'] and d['provenance']['seed']==3 and d['provenance']['env']=='two_room'"
+expect 0 inspect run --json
+json 'd["step"]==12'
+
+expect 0 eval $model --episodes 4 --budget 20 --json
+json 'd["protocol"]=="random-goal" and d["success"]["episodes"]==4 and len(d["success"]["ci95"])==2 and {"random","oracle","straight","true-dynamics"} <= set(d["baselines"]) and {"p50","p99","max"} <= set(d["plan_ms"])'
+table=$(python3 -c 'import json;print(json.load(open("out"))["episode_table"])')
+[ "$(wc -l <"$table")" = 5 ] || fail "episode table: $(wc -l <"$table") lines, wanted 5"
+expect 0 eval $model --episodes 4 --budget 20 --threads 1 --out t1.csv
+cut -d, -f1-6 "$table" >x; cut -d, -f1-6 t1.csv >y
+cmp x y || fail "episodes differ between thread counts"
+expect 0 eval $model --episodes 2 --budget 10 --data a.uw --video v.gif --out t2.csv
+[ "$(head -c 3 v.gif)" = GIF ] || fail "no animation"
+expect 0 stress $model --episodes 2 --json
+json 'd["nominal"]["episodes"]==2 and {"agent.color","background.color","wall.color","door.color","agent.radius","all","goal.colors"} <= set(d["factors"]) and d["worst"] in d["factors"]'
+expect 0 stress $model --episodes 2 --factors background.color --json
+json 'list(d["factors"])==["background.color"]'
+expect 2 stress $model --episodes 2 --factors background.colour
+says "did you mean background.color?"
+expect 0 probe $model a.uw --rows 64 --steps 3 --json
+json 'd["probes"] and {"r2","r"} <= set(next(iter(d["probes"].values()))) and len(d["drift"])==3 and {"error","persistence"} <= set(d["drift"][0]) and d["effective_rank"]>=1 and len(d["eigenvalues"])==32'
+
+expect 0 convert a.uw a.npz --json
+json 'd["from"] and d["to"]=="npz" and d["episodes"]==12 and d["frames"]==156'
+expect 0 convert a.npz back.uw --json
+expect 0 inspect back.uw --json
+json 'd["episodes"]==12 and d["frames"]==156'
+expect 1 convert a.uw a.npz
+expect 0 convert a.uw a.npz --force
+expect 0 inspect a.npz --json
+json 'd["format"]=="npz" and d["frames"]==156'
+finish
