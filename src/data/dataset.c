@@ -1,0 +1,478 @@
+/* Reading a recording: which chunk holds a row, is it what was written, decode it.
+ *
+ * Opening reads the header and the index.  Block directories and frame tables are read and checked
+ * the first time a chunk is touched, into one anonymous mapping whose pages exist only once they
+ * are used: opening costs O(index), reading allocates nothing, and a second read of a chunk goes
+ * straight to its rows.  The file itself is read by pread and never mapped: truncation by another
+ * program would make a mapped page a SIGBUS that no check before it can rule out. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "codec.h"
+#include "dataset_internal.h"
+#include "fileio.h"
+#include "internal.h"
+#include "scan.h"
+#include "store.h"
+
+/* A decoder and room for one stored frame: one per reading thread, kept for the next call. */
+typedef struct reader {
+    struct reader *next;
+    uw__decoder *decoder;
+    unsigned char *stored; /* [stored_bytes] */
+} reader;
+
+/* What reading changes; a dataset is const to its readers. */
+typedef struct shared {
+    pthread_mutex_t lock; /* guards readers, and the first touch of chunks */
+    reader *readers;      /* idle ones */
+    unsigned char
+        *tables; /* per chunk: blocks [columns], then frames [rows] of each frame column */
+    size_t tables_bytes;
+    _Atomic uint8_t *ready; /* [chunks * (columns + 1)]: directory, then each column, checked */
+} shared;
+
+struct uw_dataset {
+    int fd;
+    char *path;
+    const char *name; /* its end, for messages */
+    uint64_t size;
+    uw__header header;
+    uw__index index;
+    uint64_t *table_at; /* [chunks] offset of a chunk's tables */
+    int64_t num_episodes;
+    int64_t *episode_chunk; /* [episodes + 1] first chunk */
+    int64_t *chunk_row;     /* [chunks] its first row within the episode as found */
+    int64_t *episode_rows;  /* [episodes] */
+    int64_t total_rows;
+    size_t stored_bytes; /* most bytes of a stored frame */
+    char hash[17];
+    shared *shared;
+};
+
+/* ---- opening -----------------------------------------------------------------------------------
+ */
+
+static uw_status out_of_memory(const uw_dataset *data, uw_err *err) {
+    uw_fail(err, UW_ENOMEM, "%s: out of memory for %" PRId64 " chunks", data->name,
+            data->index.num_chunks);
+    uw_err_fix(err, "close other programs");
+    return UW_ENOMEM;
+}
+
+/* Group chunks into episodes. */
+static uw_status table_episodes(uw_dataset *data, uw_err *err) {
+    const size_t chunks = (size_t)data->index.num_chunks;
+    data->episode_chunk = calloc(chunks + 1, sizeof(int64_t));
+    data->episode_rows = calloc(chunks + 1, sizeof(int64_t));
+    data->chunk_row = calloc(chunks + 1, sizeof(int64_t));
+    if (!data->episode_chunk || !data->episode_rows || !data->chunk_row) {
+        return out_of_memory(data, err);
+    }
+    int64_t e = -1;
+    for (size_t i = 0; i < chunks; i++) {
+        const uw__chunk *c = &data->index.chunks[i];
+        if (!i || !uw__chunk_follows(c - 1, c)) data->episode_chunk[++e] = (int64_t)i;
+        data->chunk_row[i] = data->episode_rows[e];
+        data->episode_rows[e] += c->rows;
+        data->total_rows += c->rows;
+    }
+    data->num_episodes = e + 1;
+    data->episode_chunk[e + 1] = (int64_t)chunks;
+    return UW_OK;
+}
+
+/* Set aside (without using) memory for the tables of every chunk. */
+static uw_status set_tables(uw_dataset *data, uw_err *err) {
+    const size_t chunks = (size_t)data->index.num_chunks,
+                 columns = (size_t)data->header.num_columns;
+    size_t frame_columns = 0;
+    for (size_t i = 0; i < columns; i++) {
+        const uw_column *c = &data->header.columns[i];
+        if (!uw__column_is_frames(c)) continue;
+        const size_t stored = uw__frame_bound(c, data->header.row_bytes[i]);
+        if (stored > data->stored_bytes) data->stored_bytes = stored;
+        frame_columns++;
+    }
+    data->table_at = calloc(chunks + 1, sizeof *data->table_at);
+    shared *sh = calloc(1, sizeof *sh);
+    if (!data->table_at || !sh) {
+        free(sh);
+        return out_of_memory(data, err);
+    }
+    if (pthread_mutex_init(&sh->lock, NULL)) {
+        free(sh);
+        return out_of_memory(data, err);
+    }
+    data->shared = sh;
+    uint64_t at = 0; /* a few times the file's size at most: the index was checked against it */
+    for (size_t i = 0; i < chunks; i++) {
+        data->table_at[i] = at;
+        at += columns * sizeof(uw__block) +
+              (uint64_t)data->index.chunks[i].rows * frame_columns * sizeof(uw__frame);
+    }
+    sh->ready = calloc(chunks + 1, columns + 1);
+    if (!sh->ready) return out_of_memory(data, err);
+    if (!at) return UW_OK;
+    void *map = mmap(NULL, (size_t)at, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) return out_of_memory(data, err);
+    sh->tables = map;
+    sh->tables_bytes = (size_t)at;
+    return UW_OK;
+}
+
+static uw_status codecs_known(const uw_dataset *data, uw_err *err) {
+    for (int32_t i = 0; i < data->header.num_columns; i++) {
+        const uw_status s = uw__codec_check(data->name, &data->header.columns[i], err);
+        if (s) return s;
+    }
+    return UW_OK;
+}
+
+uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err) {
+    *out = NULL;
+    uw_dataset *data = calloc(1, sizeof *data);
+    if (!data) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(path));
+    data->fd = -1;
+    data->path = strdup(path);
+    data->name = data->path ? uw__path_tail(data->path) : "";
+    uw_status s = data->path ? UW_OK : out_of_memory(data, err);
+    if (!s) s = uw__store_open(path, &data->fd, &data->size, err);
+    if (!s) s = uw__scan_header(data->fd, path, data->size, &data->header, err);
+    if (!s) s = codecs_known(data, err);
+    if (!s) s = uw__scan_index(data->fd, path, data->size, &data->header, &data->index, err);
+    if (!s) s = table_episodes(data, err);
+    if (!s) s = set_tables(data, err);
+    if (s) {
+        uw_dataset_close(data);
+        return s;
+    }
+    uw__content_hash(&data->header, &data->index, data->hash);
+    *out = data;
+    return UW_OK;
+}
+
+static void reader_free(reader *r) {
+    if (!r) return;
+    uw__decoder_free(r->decoder);
+    free(r->stored);
+    free(r);
+}
+
+void uw_dataset_close(uw_dataset *data) {
+    if (!data) return;
+    shared *sh = data->shared;
+    if (sh) {
+        while (sh->readers) {
+            reader *r = sh->readers;
+            sh->readers = r->next;
+            reader_free(r);
+        }
+        if (sh->tables) munmap(sh->tables, sh->tables_bytes);
+        free((void *)sh->ready);
+        pthread_mutex_destroy(&sh->lock);
+        free(sh);
+    }
+    uw__index_free(&data->index);
+    free(data->table_at);
+    free(data->episode_chunk);
+    free(data->episode_rows);
+    free(data->chunk_row);
+    uw__store_close(data->fd);
+    free(data->path);
+    free(data);
+}
+
+/* ---- facts -------------------------------------------------------------------------------------
+ */
+
+int64_t uw_dataset_episodes(const uw_dataset *data) {
+    return data->num_episodes;
+}
+
+int64_t uw_dataset_total_rows(const uw_dataset *data) {
+    return data->total_rows;
+}
+
+int64_t uw_dataset_episode_rows(const uw_dataset *data, int64_t episode) {
+    return episode >= 0 && episode < data->num_episodes ? data->episode_rows[episode] : 0;
+}
+
+int64_t uw_dataset_bytes(const uw_dataset *data) {
+    return (int64_t)data->size;
+}
+
+int64_t uw_dataset_torn_bytes(const uw_dataset *data) {
+    return (int64_t)data->index.torn;
+}
+
+int32_t uw_dataset_num_columns(const uw_dataset *data) {
+    return data->header.num_columns;
+}
+
+const uw_column *uw_dataset_column(const uw_dataset *data, int32_t i) {
+    return i >= 0 && i < data->header.num_columns ? &data->header.columns[i] : NULL;
+}
+
+int32_t uw_dataset_find(const uw_dataset *data, const char *name, const char **nearest) {
+    const char *names[UW_MAX_COLUMNS];
+    if (nearest) *nearest = NULL;
+    for (int32_t i = 0; i < data->header.num_columns; i++) {
+        names[i] = data->header.columns[i].name;
+        if (!strcmp(names[i], name)) {
+            if (nearest) *nearest = names[i];
+            return i;
+        }
+    }
+    if (nearest) *nearest = uw__nearest(name, names, data->header.num_columns);
+    return -1;
+}
+
+const uw_dataset_meta *uw_dataset_meta_of(const uw_dataset *data) {
+    return &data->header.meta;
+}
+
+const char *uw_dataset_hash(const uw_dataset *data) {
+    return data->hash;
+}
+
+const uw__header *uw__dataset_header(const uw_dataset *data) {
+    return &data->header;
+}
+
+const char *uw__dataset_name(const uw_dataset *data) {
+    return data->name;
+}
+
+const uw_column *uw__dataset_column_checked(const uw_dataset *data, int32_t column, uw_err *err) {
+    const uw_column *c = uw_dataset_column(data, column);
+    if (c) return c;
+    uw_fail(err, UW_EINVAL, "%s: column, wanted 0 .. %d, got %d", data->name,
+            data->header.num_columns - 1, column);
+    uw_err_fix(err, "find the column by name with uw_dataset_find");
+    return NULL;
+}
+
+/* ---- first touch -------------------------------------------------------------------------------
+ */
+
+static uw__block *blocks_of(const uw_dataset *data, int64_t chunk) {
+    return (uw__block *)(void *)(data->shared->tables + data->table_at[chunk]);
+}
+
+static uw__frame *frames_of(const uw_dataset *data, int64_t chunk, int32_t column) {
+    uw__frame *frames = (uw__frame *)(void *)(blocks_of(data, chunk) + data->header.num_columns);
+    for (int32_t i = 0; i < column; i++) {
+        if (uw__column_is_frames(&data->header.columns[i]))
+            frames += data->index.chunks[chunk].rows;
+    }
+    return frames;
+}
+
+/* Read and check what is needed to read `column` of a chunk; done once, under the lock. */
+static uw_status touch_locked(const uw_dataset *data, int64_t chunk, int32_t column,
+                              _Atomic uint8_t *ready, uw_err *err) {
+    const uw__chunk *c = &data->index.chunks[chunk];
+    uw__block *blocks = blocks_of(data, chunk);
+    uw_status s = UW_OK;
+    if (!atomic_load_explicit(&ready[0], memory_order_relaxed)) {
+        if ((s = uw__scan_chunk(data->fd, data->path, &data->header, c, blocks, err))) return s;
+        atomic_store_explicit(&ready[0], 1, memory_order_release);
+    }
+    if (uw__column_is_frames(&data->header.columns[column])) {
+        s = uw__scan_frames(data->fd, data->path, &data->header, column, c, &blocks[column],
+                            frames_of(data, chunk, column), err);
+    } else {
+        uint64_t sum;
+        s = uw__scan_sum(data->fd, data->path, c->offset + blocks[column].offset,
+                         blocks[column].bytes, &sum, err);
+        if (!s && sum != blocks[column].sum) {
+            s = uw_fail(err, UW_EFORMAT, "%s: column '%s' of episode %" PRIu64 " is damaged",
+                        data->name, data->header.columns[column].name, c->episode);
+            uw_err_fix(err, "restore the file from a copy, or convert it to keep the rest");
+        }
+    }
+    if (!s) atomic_store_explicit(&ready[column + 1], 1, memory_order_release);
+    return s;
+}
+
+static uw_status touch(const uw_dataset *data, int64_t chunk, int32_t column, uw_err *err) {
+    _Atomic uint8_t *ready =
+        data->shared->ready + (size_t)chunk * ((size_t)data->header.num_columns + 1);
+    if (atomic_load_explicit(&ready[column + 1], memory_order_acquire)) return UW_OK;
+    pthread_mutex_lock(&data->shared->lock);
+    uw_status s = UW_OK;
+    if (!atomic_load_explicit(&ready[column + 1], memory_order_relaxed)) {
+        s = touch_locked(data, chunk, column, ready, err);
+    }
+    pthread_mutex_unlock(&data->shared->lock);
+    return s;
+}
+
+static reader *reader_take(const uw_dataset *data) {
+    shared *sh = data->shared;
+    pthread_mutex_lock(&sh->lock);
+    reader *r = sh->readers;
+    if (r) sh->readers = r->next;
+    pthread_mutex_unlock(&sh->lock);
+    if (r) return r;
+    r = calloc(1, sizeof *r);
+    if (!r) return NULL;
+    r->stored = malloc(data->stored_bytes);
+    if (!r->stored || uw__decoder_new(&r->decoder)) {
+        reader_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+static void reader_give(const uw_dataset *data, reader *r) {
+    pthread_mutex_lock(&data->shared->lock);
+    r->next = data->shared->readers;
+    data->shared->readers = r;
+    pthread_mutex_unlock(&data->shared->lock);
+}
+
+/* ---- rows --------------------------------------------------------------------------------------
+ */
+
+/* The chunk of an episode that holds `row`. */
+static int64_t chunk_of(const uw_dataset *data, int64_t episode, int64_t row) {
+    int64_t lo = data->episode_chunk[episode], hi = data->episode_chunk[episode + 1] - 1;
+    while (lo < hi) {
+        const int64_t mid = lo + (hi - lo + 1) / 2;
+        if (data->chunk_row[mid] <= row)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    return lo;
+}
+
+static uw_status read_frame(const uw_dataset *data, reader *r, int32_t column, int64_t chunk,
+                            int64_t row, unsigned char *out, uw_err *err) {
+    const uw_column *c = &data->header.columns[column];
+    const size_t size = data->header.row_bytes[column];
+    const uw__frame *f = &frames_of(data, chunk, column)[row];
+    const uint64_t at = data->index.chunks[chunk].offset + blocks_of(data, chunk)[column].offset;
+    /* A raw frame goes to its place directly; its size was only bounded from above so far. */
+    const bool raw = c->codec == UW_CODEC_RAW && f->bytes == size;
+    unsigned char *stored = raw ? out : r->stored;
+    uw_status s = uw__store_read(data->fd, data->path, at + f->offset, stored, f->bytes, err);
+    if (s) return s;
+    uw_err inner = {0};
+    if (uw__sum_add(0, stored, f->bytes) != f->sum) {
+        s = uw_fail(&inner, UW_EFORMAT, "its checksum does not hold");
+    } else if (!raw) {
+        s = uw__frame_decode(r->decoder, c, stored, f->bytes, out, size, &inner);
+    }
+    if (!s) return UW_OK;
+    if (s != UW_ENOMEM) s = UW_EFORMAT;
+    uw_fail(err, s, "%s: column '%s': row %" PRId64 " of episode %" PRIu64 ": %s", data->name,
+            c->name, data->chunk_row[chunk] + row, data->index.chunks[chunk].episode, inner.text);
+    uw_err_fix(err, "restore the file from a copy, or convert it to keep the rest");
+    return s;
+}
+
+/* Copy `count` rows of a plain column that lie `stride` apart in one chunk. */
+static uw_status read_plain(const uw_dataset *data, int32_t column, int64_t chunk, int64_t row,
+                            int64_t count, int64_t stride, unsigned char *out, uw_err *err) {
+    const size_t size = data->header.row_bytes[column];
+    uint64_t at = data->index.chunks[chunk].offset + blocks_of(data, chunk)[column].offset +
+                  (uint64_t)row * size;
+    if (stride == 1) {
+        return uw__store_read(data->fd, data->path, at, out, (size_t)count * size, err);
+    }
+    for (int64_t i = 0; i < count; i++, at += (uint64_t)stride * size, out += size) {
+        const uw_status s = uw__store_read(data->fd, data->path, at, out, size, err);
+        if (s) return s;
+    }
+    return UW_OK;
+}
+
+static uw_status read_rows(const uw_dataset *data, reader *r, int32_t column, int64_t episode,
+                           int64_t first, int64_t count, int64_t stride, unsigned char *out,
+                           uw_err *err) {
+    const size_t size = data->header.row_bytes[column];
+    while (count) {
+        const int64_t chunk = chunk_of(data, episode, first);
+        const int64_t row = first - data->chunk_row[chunk];
+        const int64_t here = (data->index.chunks[chunk].rows - row + stride - 1) / stride;
+        const int64_t n = here < count ? here : count;
+        uw_status s = touch(data, chunk, column, err);
+        if (!s && !r) s = read_plain(data, column, chunk, row, n, stride, out, err);
+        for (int64_t i = 0; !s && r && i < n; i++) {
+            s = read_frame(data, r, column, chunk, row + i * stride, out + (size_t)i * size, err);
+        }
+        if (s) return s;
+        out += (size_t)n * size;
+        first += n * stride;
+        count -= n;
+    }
+    return UW_OK;
+}
+
+uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episode, int64_t first,
+                          int64_t count, int64_t stride, void *out, uw_err *err) {
+    const uw_column *c = uw__dataset_column_checked(data, column, err);
+    if (!c) return UW_EINVAL;
+    const int64_t rows = uw_dataset_episode_rows(data, episode);
+    if (episode < 0 || episode >= data->num_episodes) {
+        return uw_fail(err, UW_EINVAL, "%s: episode, wanted 0 .. %" PRId64 ", got %" PRId64,
+                       data->name, data->num_episodes - 1, episode);
+    }
+    /* Written so that no sum can overflow. */
+    if (first < 0 || count < 0 || stride < 1 || (count && first >= rows) ||
+        (count > 1 && (count - 1) > (rows - 1 - first) / stride)) {
+        return uw_fail(err, UW_EINVAL,
+                       "%s: episode %" PRId64 " has %" PRId64 " rows, got first %" PRId64
+                       ", count %" PRId64 ", stride %" PRId64,
+                       data->name, episode, rows, first, count, stride);
+    }
+    if (!count) return UW_OK;
+    reader *r = NULL;
+    if (uw__column_is_frames(c) && !(r = reader_take(data))) return out_of_memory(data, err);
+    const uw_status s = read_rows(data, r, column, episode, first, count, stride, out, err);
+    if (r) reader_give(data, r);
+    return s;
+}
+
+/* ---- verify ------------------------------------------------------------------------------------
+ */
+
+typedef struct verify {
+    const uw_dataset *data;
+    int64_t first;
+    uw_status status[64];
+} verify;
+
+static void verify_chunk(void *arg, size_t i, int32_t worker) {
+    verify *v = arg;
+    (void)worker;
+    v->status[i] = uw__scan_verify(v->data->fd, v->data->path, &v->data->header,
+                                   &v->data->index.chunks[v->first + (int64_t)i], NULL);
+}
+
+uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err) {
+    verify v = {.data = data};
+    const int64_t chunks = data->index.num_chunks, step = sizeof v.status / sizeof v.status[0];
+    for (; v.first < chunks; v.first += step) {
+        const int64_t n = chunks - v.first < step ? chunks - v.first : step;
+        uw__pool_run(ctx ? ctx->pool : NULL, (size_t)n, verify_chunk, &v);
+        for (int64_t i = 0; i < n; i++) {
+            if (!v.status[i]) continue;
+            /* Once more, to have the words of the first failure in file order. */
+            return uw__scan_verify(data->fd, data->path, &data->header,
+                                   &data->index.chunks[v.first + i], err);
+        }
+        if (ctx && !uw__progress(ctx, "verify", v.first + n, chunks)) {
+            return uw_fail(err, UW_EINTERRUPTED, "%s: verify: stopped", data->name);
+        }
+    }
+    return UW_OK;
+}

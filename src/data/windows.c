@@ -1,0 +1,154 @@
+/* Windows: which rows a training example takes.
+ *
+ * The reference's rule: a window of W model steps, frameskip k, takes W * k consecutive rows, so
+ * that the last step has its whole action block too; every row of every episode that has that many
+ * rows after it starts one. A window never crosses an episode, and held-out episodes are chosen
+ * whole: windows of one episode overlap, and a split by window would validate on training rows. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataset_internal.h"
+#include "rng.h"
+
+struct uw_windows {
+    const uw_dataset *data;
+    int32_t window, frameskip;
+    int64_t num_episodes; /* with at least one window, in this part */
+    int64_t *episode;     /* [num_episodes] */
+    int64_t *start;       /* [num_episodes + 1] windows before each */
+};
+
+static bool held_out(uint64_t seed, int64_t episode, double holdout) {
+    uw_rng r = uw__rng(seed, UW_STREAM_SPLIT, (uint64_t)episode);
+    return uw__rng_uniform64(&r) < holdout;
+}
+
+uw_status uw_windows_new(const uw_dataset *data, int32_t window, int32_t frameskip, double holdout,
+                         bool validation, uint64_t seed, uw_windows **out, uw_err *err) {
+    *out = NULL;
+    if (window < 1 || frameskip < 1 || !(holdout >= 0.0 && holdout <= 1.0)) {
+        return uw_fail(
+            err, UW_EINVAL,
+            "windows: wanted window >= 1, frameskip >= 1, holdout in [0, 1], got %d, %d, %g",
+            window, frameskip, holdout);
+    }
+    const int64_t episodes = uw_dataset_episodes(data), span = (int64_t)window * frameskip;
+    uw_windows *w = calloc(1, sizeof *w);
+    if (w) {
+        w->episode = calloc((size_t)episodes + 1, sizeof(int64_t));
+        w->start = calloc((size_t)episodes + 1, sizeof(int64_t));
+    }
+    if (!w || !w->episode || !w->start) {
+        uw_windows_free(w);
+        return uw_fail(err, UW_ENOMEM, "windows: %" PRId64 " episodes: out of memory", episodes);
+    }
+    w->data = data;
+    w->window = window;
+    w->frameskip = frameskip;
+    for (int64_t e = 0; e < episodes; e++) {
+        const int64_t count = uw_dataset_episode_rows(data, e) - span + 1;
+        if (count < 1 || held_out(seed, e, holdout) != validation) continue;
+        w->episode[w->num_episodes++] = e;
+        w->start[w->num_episodes] = w->start[w->num_episodes - 1] + count;
+    }
+    *out = w;
+    return UW_OK;
+}
+
+void uw_windows_free(uw_windows *windows) {
+    if (!windows) return;
+    free(windows->episode);
+    free(windows->start);
+    free(windows);
+}
+
+int64_t uw_windows_count(const uw_windows *windows) {
+    return windows->start[windows->num_episodes];
+}
+
+void uw_windows_at(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row) {
+    int64_t lo = 0, hi = windows->num_episodes - 1;
+    if (i < 0 || i >= uw_windows_count(windows)) {
+        *episode = *row = -1;
+        return;
+    }
+    while (lo < hi) {
+        const int64_t mid = lo + (hi - lo + 1) / 2;
+        if (windows->start[mid] <= i)
+            lo = mid;
+        else
+            hi = mid - 1;
+    }
+    *episode = windows->episode[lo];
+    *row = i - windows->start[lo];
+}
+
+static uw_status locate(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row,
+                        uw_err *err) {
+    uw_windows_at(windows, i, episode, row);
+    if (*episode >= 0) return UW_OK;
+    return uw_fail(err, UW_EINVAL, "%s: window, wanted 0 .. %" PRId64 ", got %" PRId64,
+                   uw__dataset_name(windows->data), uw_windows_count(windows) - 1, i);
+}
+
+uw_status uw_windows_read(const uw_windows *windows, int64_t i, int32_t column, void *out,
+                          uw_err *err) {
+    int64_t episode, row;
+    const uw_status s = locate(windows, i, &episode, &row, err);
+    if (s) return s;
+    return uw_dataset_rows(windows->data, column, episode, row, windows->window, windows->frameskip,
+                           out, err);
+}
+
+/* Turn `count` doubles that fill the same memory into floats, NaN into 0. */
+static void narrow(void *mem, size_t count) {
+    unsigned char *at = mem;
+    for (size_t i = 0; i < count; i++) {
+        double wide;
+        memcpy(&wide, at + i * sizeof wide, sizeof wide);
+        const float value = isnan(wide) ? 0.0f : (float)wide;
+        memcpy(at + i * sizeof value, &value, sizeof value);
+    }
+}
+
+uw_status uw_windows_read_actions(const uw_windows *windows, int64_t i, int32_t column, float *out,
+                                  uw_err *err) {
+    int64_t episode, row;
+    const uw_column *c = uw__dataset_column_checked(windows->data, column, err);
+    if (!c) return UW_EINVAL;
+    if (c->dtype != UW_DTYPE_F32 && c->dtype != UW_DTYPE_F64) {
+        uw_fail(err, UW_ESHAPE, "%s: column '%s': actions, wanted F32 or F64, got %s",
+                uw__dataset_name(windows->data), c->name, uw_dtype_str(c->dtype));
+        uw_err_fix(err, "name a column of numbers as the action");
+        return UW_ESHAPE;
+    }
+    uw_status s = locate(windows, i, &episode, &row, err);
+    if (s) return s;
+    const int64_t rows = (int64_t)windows->window * windows->frameskip;
+    const size_t row_bytes = uw__dataset_header(windows->data)->row_bytes[column];
+    const size_t per_row = row_bytes / uw_dtype_bytes(c->dtype);
+    if (c->dtype == UW_DTYPE_F32) {
+        s = uw_dataset_rows(windows->data, column, episode, row, rows, 1, out, err);
+        if (s) return s;
+        for (size_t k = 0; k < (size_t)rows * per_row; k++) {
+            if (isnan(out[k])) out[k] = 0.0f;
+        }
+        return UW_OK;
+    }
+    /* Doubles do not fit into out at once: take as many rows at a time as a small buffer holds. */
+    double piece[256];
+    for (int64_t t = 0; t < rows; t++) {
+        double *wide = per_row <= 256 ? piece : malloc(row_bytes);
+        if (!wide) return uw_fail(err, UW_ENOMEM, "actions: wanted %zu bytes", row_bytes);
+        s = uw_dataset_rows(windows->data, column, episode, row + t, 1, 1, wide, err);
+        if (!s) {
+            narrow(wide, per_row);
+            memcpy(out + (size_t)t * per_row, wide, per_row * sizeof *out);
+        }
+        if (wide != piece) free(wide);
+        if (s) return s;
+    }
+    return UW_OK;
+}
