@@ -26,7 +26,10 @@ typedef enum uw_augment {
     UW_AUGMENT_REDRAW = 2  /* frames drawn anew by the world under random factors */
 } uw_augment;
 
-typedef enum uw_schedule { UW_SCHEDULE_COSINE = 0 } uw_schedule;
+typedef enum uw_precision {
+    UW_PRECISION_F32 = 0,
+    UW_PRECISION_BF16 = 1 /* mixed precision; not in every build */
+} uw_precision;
 
 /* Every key of `umwelt train --help keys`; a plain struct. */
 typedef struct uw_train_config {
@@ -60,6 +63,7 @@ typedef struct uw_train_config {
     float augment_per_window; /* fraction of windows with one look over all their frames */
     bool normalise_actions;   /* z-score per number; else the raw values */
     double holdout;           /* fraction of episodes kept for validation */
+    uw_precision precision;   /* of the arithmetic; weights are always f32 */
     uint64_t seed;
     int32_t checkpoint_every; /* steps; 0 = automatic (about every 10 s worth, at least 10 per run) */
     int32_t gauge_every;      /* steps between log rows */
@@ -71,17 +75,19 @@ UW_API uw_status uw_train_preset(const char *name, uw_train_config *config, uw_e
 /* Return the names of the presets, NULL-terminated. */
 UW_API const char *const *uw_train_presets(void);
 /* Set one key from text.  Returns UW_EINVAL with the range or a "did you mean". */
-UW_API uw_status uw_train_set(uw_train_config *config, const char *key, const char *value, uw_err *err);
+UW_API uw_status uw_train_set(uw_train_config *config, const char *key, const char *value,
+                              uw_err *err);
 /* Read a flat YAML file of keys over config. */
 UW_API uw_status uw_train_config_load(const char *path, uw_train_config *config, uw_err *err);
 
 /* One configuration key, for --help keys. */
 typedef struct uw_train_key {
-    const char *name, *type, *unit, *range, *help;
+    const char *name, *type, *unit, *range, *help; /* static */
 } uw_train_key;
 UW_API const uw_train_key *uw_train_keys(int32_t *count);
 /* Write a key's value as text. */
-UW_API uw_status uw_train_get(const uw_train_config *config, const char *key, char *text, size_t size);
+UW_API uw_status uw_train_get(const uw_train_config *config, const char *key, char *text,
+                              size_t size);
 
 typedef struct uw_train_result {
     int64_t steps;

@@ -1,0 +1,319 @@
+/* Resolve a configuration against a data set. */
+#include "feed.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static bool is_picture(const uw_column *c) {
+    return c->dtype == UW_DTYPE_U8 && c->num_dims == 3 && c->shape[2] == 3;
+}
+
+static bool is_number(const uw_column *c) {
+    return c->dtype == UW_DTYPE_F32 || c->dtype == UW_DTYPE_F64;
+}
+
+static int64_t numbers_per_row(const uw_column *c) {
+    int64_t n = 1;
+    for (int32_t i = 0; i < c->num_dims; i++) n *= c->shape[i];
+    return n;
+}
+
+static uw_status find_column(const uw_feed *f, const char *key, const char *name, int32_t *out,
+                             uw_err *err) {
+    const char *nearest = NULL;
+    *out = uw_dataset_find(f->data, name, &nearest);
+    if (*out >= 0) return UW_OK;
+    uw_fail(err, UW_ENOTFOUND, "%s: the data set has no column %.60s", key, name);
+    if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
+    return UW_ENOTFOUND;
+}
+
+/* ---- what the model sees
+ * ----------------------------------------------------------------------------- */
+
+static uw_status use_pictures(uw_feed *f, uw_train_config *config, int32_t column, uw_err *err) {
+    const uw_column *c = uw_dataset_column(f->data, column);
+    if (config->model.input == UW_INPUT_COLUMNS) {
+        uw_fail(err, UW_ESHAPE, "%s: are pictures, wanted sensor columns for encoder=mlp", c->name);
+        uw_err_fix(err, "name sensor columns (observe=...), or take preset two_room");
+        return UW_ESHAPE;
+    }
+    if (c->shape[0] != c->shape[1]) {
+        return uw_fail(err, UW_ESHAPE, "%s: wanted square pictures, got %" PRId64 " x %" PRId64,
+                       c->name, c->shape[0], c->shape[1]);
+    }
+    f->pixels = column;
+    config->model.image_size = (int32_t)c->shape[0];
+    config->model.observe_dim = 0;
+    f->frame_bytes = (size_t)(c->shape[0] * c->shape[1] * 3);
+    snprintf(f->observe, sizeof f->observe, "%s", c->name);
+    return UW_OK;
+}
+
+static uw_status use_sensor(uw_feed *f, int32_t column, uw_err *err) {
+    const uw_column *c = uw_dataset_column(f->data, column);
+    const size_t used = strlen(f->observe);
+    if (!is_number(c)) {
+        return uw_fail(err, UW_ESHAPE, "%s: wanted a column of F32 or F64, got %s", c->name,
+                       uw_dtype_str(c->dtype));
+    }
+    if (used + strlen(c->name) + 2 > sizeof f->observe) {
+        return uw_fail(err, UW_EINVAL,
+                       "observe: the names of the columns are longer than %zu bytes",
+                       sizeof f->observe);
+    }
+    snprintf(f->observe + used, sizeof f->observe - used, "%s%s", used ? "," : "", c->name);
+    f->columns[f->num_columns++] = column;
+    f->observe_dim += (size_t)numbers_per_row(c);
+    return UW_OK;
+}
+
+static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
+    if (config->model.input != UW_INPUT_COLUMNS) {
+        uw_fail(err, UW_ESHAPE, "observe: wanted pictures for this encoder, got sensor columns");
+        uw_err_fix(err, "take preset sensors (or identifiability), or record pixels");
+        return UW_ESHAPE;
+    }
+    if (f->observe_dim == 0 || f->observe_dim > 65536) {
+        return uw_fail(err, UW_ESHAPE, "observe: wanted 1 .. 65536 numbers per row, got %zu",
+                       f->observe_dim);
+    }
+    config->model.image_size = 0;
+    config->model.observe_dim = (int32_t)f->observe_dim;
+    return UW_OK;
+}
+
+/* observe= names columns; empty means pixels when there are some, else every sensor column. */
+static uw_status resolve_observe(uw_feed *f, uw_train_config *config, uw_err *err) {
+    uw_status s = UW_OK;
+    if (!config->observe[0]) {
+        const int32_t pixels = uw_dataset_find(f->data, "pixels", NULL);
+        if (pixels >= 0 && is_picture(uw_dataset_column(f->data, pixels))) {
+            return use_pictures(f, config, pixels, err);
+        }
+        for (int32_t i = 0; !s && i < uw_dataset_num_columns(f->data); i++) {
+            const uw_column *c = uw_dataset_column(f->data, i);
+            if (i != f->action && strcmp(c->name, "action") != 0 && is_number(c)) {
+                s = use_sensor(f, i, err);
+            }
+        }
+        return s ? s : use_sensors(f, config, err);
+    }
+    for (const char *at = config->observe; !s && *at;) {
+        char name[UW_MAX_COLUMN_NAME];
+        const size_t length = strcspn(at, ",");
+        int32_t column = -1;
+        snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : sizeof name - 1),
+                 at);
+        s = find_column(f, "observe", name, &column, err);
+        if (!s && is_picture(uw_dataset_column(f->data, column))) {
+            const bool alone = at == config->observe && !at[length];
+            return alone ? use_pictures(f, config, column, err)
+                         : uw_fail(err, UW_ESHAPE,
+                                   "observe: pictures cannot be mixed with other "
+                                   "columns, got %.80s",
+                                   config->observe);
+        }
+        if (!s) s = use_sensor(f, column, err);
+        at += length + (at[length] == ',');
+    }
+    return s ? s : use_sensors(f, config, err);
+}
+
+static uw_status resolve_action(uw_feed *f, uw_train_config *config, uw_err *err) {
+    const char *name = config->action[0] ? config->action : "action";
+    config->model.action_dim = 0;
+    f->action = -1;
+    if (!strcmp(name, "none")) return UW_OK;
+    const uw_status s = find_column(f, "action", name, &f->action, err);
+    if (s) {
+        if (!config->action[0]) uw_err_fix(err, "set action=NAME, or action=none to train without");
+        return s;
+    }
+    const uw_column *c = uw_dataset_column(f->data, f->action);
+    if (!is_number(c) || c->num_dims > 1) {
+        return uw_fail(err, UW_ESHAPE,
+                       "%s: wanted actions as a vector of F32 or F64, got rank %d %s", c->name,
+                       (int)c->num_dims, uw_dtype_str(c->dtype));
+    }
+    config->model.action_dim = (int32_t)numbers_per_row(c);
+    return UW_OK;
+}
+
+/* ---- numbers
+ * ------------------------------------------------------------------------------------------ */
+
+static double number_at(const uw_column *c, const void *row, size_t i) {
+    return c->dtype == UW_DTYPE_F64 ? ((const double *)row)[i] : (double)((const float *)row)[i];
+}
+
+/* Read a column once, whole: a NaN must be told before the first step, with its place.  The last
+ * row of an episode has no action. */
+static uw_status check_finite(const uw_feed *f, int32_t column, bool actions, uw_err *err) {
+    const uw_column *c = uw_dataset_column(f->data, column);
+    const size_t dim = (size_t)numbers_per_row(c), row_bytes = dim * uw_dtype_bytes(c->dtype);
+    const int64_t episodes = uw_dataset_episodes(f->data);
+    uw_status s = UW_OK;
+    int64_t longest = 0;
+
+    for (int64_t e = 0; e < episodes; e++) {
+        const int64_t rows = uw_dataset_episode_rows(f->data, e);
+        if (rows > longest) longest = rows;
+    }
+    unsigned char *rows = malloc((size_t)longest * row_bytes + 1);
+    if (!rows) return uw_fail(err, UW_ENOMEM, "%s: no memory for an episode", c->name);
+    for (int64_t e = 0; !s && e < episodes; e++) {
+        const int64_t n = uw_dataset_episode_rows(f->data, e);
+        s = uw_dataset_rows(f->data, column, e, 0, n, 1, rows, err);
+        for (int64_t r = 0; !s && r < (actions ? n - 1 : n); r++) {
+            for (size_t i = 0; !s && i < dim; i++) {
+                const double v = number_at(c, rows + (size_t)r * row_bytes, i);
+                if (isfinite(v)) continue;
+                s = uw_fail(err, UW_ENONFINITE,
+                            "%s: wanted a finite number, got %g in episode %" PRId64
+                            " row %" PRId64,
+                            c->name, v, e, r);
+                uw_err_fix(err, "fill or drop such rows, or leave the column out (observe=...)");
+            }
+        }
+    }
+    free(rows);
+    return s;
+}
+
+static uw_status check_numbers(const uw_feed *f, uw_err *err) {
+    uw_status s = UW_OK;
+    for (int32_t i = 0; !s && i < f->num_columns; i++) {
+        s = check_finite(f, f->columns[i], false, err);
+    }
+    if (!s && f->state >= 0) s = check_finite(f, f->state, false, err);
+    if (!s && f->action >= 0) s = check_finite(f, f->action, true, err);
+    return s;
+}
+
+static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_err *err) {
+    const size_t actions = config->normalise_actions ? (size_t)config->model.action_dim : 0;
+    uw_normalisers *n = &f->norm;
+    uw_status s = UW_OK;
+    n->action_mean = calloc(actions + 1, sizeof(float));
+    n->action_std = calloc(actions + 1, sizeof(float));
+    n->observe_mean = calloc(f->observe_dim + 1, sizeof(float));
+    n->observe_std = calloc(f->observe_dim + 1, sizeof(float));
+    if (!n->action_mean || !n->action_std || !n->observe_mean || !n->observe_std) {
+        return uw_fail(err, UW_ENOMEM, "normalisers: out of memory");
+    }
+    n->action_dim = (int32_t)actions;
+    n->observe_dim = (int32_t)f->observe_dim;
+    if (actions) {
+        s = uw_dataset_normaliser(f->data, f->action, n->action_mean, n->action_std, err);
+    }
+    size_t at = 0;
+    for (int32_t i = 0; !s && i < f->num_columns; i++) {
+        s = uw_dataset_normaliser(f->data, f->columns[i], n->observe_mean + at, n->observe_std + at,
+                                  err);
+        at += (size_t)numbers_per_row(uw_dataset_column(f->data, f->columns[i]));
+    }
+    return s;
+}
+
+/* ---- looks
+ * -------------------------------------------------------------------------------------------- */
+
+static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_err *err) {
+    const uw_dataset_meta *meta = uw_dataset_meta_of(f->data);
+    uw_status s = uw__redraw_init(meta->env, config->augment_factors, &f->redraw, err);
+    if (s) return s;
+    s = find_column(f, "augment=redraw", "state", &f->state, err);
+    if (s) return s;
+    const uw_column *c = uw_dataset_column(f->data, f->state);
+    if (c->dtype != UW_DTYPE_F32 || numbers_per_row(c) != f->redraw.env->state_dim) {
+        return uw_fail(err, UW_ESHAPE, "state: wanted F32 x %d of world %s, got %s x %" PRId64,
+                       (int)f->redraw.env->state_dim, meta->env, uw_dtype_str(c->dtype),
+                       numbers_per_row(c));
+    }
+    return UW_OK;
+}
+
+/* The most bytes that reading one window needs beside its own place. */
+static size_t temp_bytes(const uw_feed *f) {
+    size_t most = f->window * f->action_block * sizeof(float);
+    for (int32_t i = -1; i < f->num_columns; i++) {
+        const int32_t column = i < 0 ? f->state : f->columns[i];
+        if (column < 0) continue;
+        const uw_column *c = uw_dataset_column(f->data, column);
+        const size_t bytes = f->window * (size_t)numbers_per_row(c) * uw_dtype_bytes(c->dtype);
+        if (bytes > most) most = bytes;
+    }
+    return (most + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN;
+}
+
+static uw_status make_windows(uw_feed *f, const uw_train_config *config, const char *path,
+                              uw_err *err) {
+    uw_status s = uw_windows_new(f->data, config->window, config->model.frameskip, config->holdout,
+                                 false, config->seed, &f->train, err);
+    if (s) return s;
+    if (uw_windows_count(f->train) == 0) {
+        uw_fail(err, UW_ESHAPE, "%s: no episode is long enough, wanted %d frames %d rows apart",
+                path, (int)config->window, (int)config->model.frameskip);
+        uw_err_fix(err, "record longer episodes, or lower window or frameskip");
+        return UW_ESHAPE;
+    }
+    if (config->holdout > 0.0) {
+        s = uw_windows_new(f->data, config->window, config->model.frameskip, config->holdout, true,
+                           config->seed, &f->valid, err);
+        if (!s && uw_windows_count(f->valid) == 0) {
+            uw_windows_free(f->valid);
+            f->valid = NULL;
+        }
+    }
+    return s;
+}
+
+uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
+                        uw_err *err) {
+    uw_feed f = {.pixels = -1, .state = -1, .action = -1};
+    uw_status s = uw_dataset_open(path, &f.data, err);
+
+    if (!s && uw_dataset_torn_bytes(f.data) > 0) {
+        uw__log(ctx, UW_LOG_WARN, "%s: a torn tail of %" PRId64 " bytes was left out", path,
+                uw_dataset_torn_bytes(f.data));
+    }
+    if (!s) s = resolve_action(&f, config, err);
+    if (!s) s = resolve_observe(&f, config, err);
+    if (!s && config->augment == UW_AUGMENT_REDRAW) s = resolve_redraw(&f, config, err);
+    if (!s && config->inverse_weight > 0.0f) {
+        if (!config->model.action_dim) {
+            s = uw_fail(err, UW_EINVAL, "inverse_weight: wanted 0 without actions");
+        }
+        if (!config->model.inverse_dim) config->model.inverse_dim = 64;
+    }
+    if (!s) {
+        f.window = (size_t)config->window;
+        f.action_block = (size_t)config->model.action_dim * (size_t)config->model.frameskip;
+        f.temp_bytes = temp_bytes(&f);
+        s = make_windows(&f, config, path, err);
+    }
+    if (!s) s = check_numbers(&f, err);
+    if (!s) s = make_normalisers(&f, config, err);
+    if (s)
+        uw__feed_close(&f);
+    else
+        *out = f;
+    return s;
+}
+
+void uw__feed_close(uw_feed *f) {
+    uw_windows_free(f->train);
+    uw_windows_free(f->valid);
+    uw_dataset_close(f->data);
+    free(f->norm.action_mean);
+    free(f->norm.action_std);
+    free(f->norm.observe_mean);
+    free(f->norm.observe_std);
+    *f = (uw_feed){0};
+}

@@ -1,0 +1,56 @@
+/* The feed: what a data set means for a configuration (columns, sizes, normalisers, windows, looks), and
+ * batches from it as pure functions of (seed, step). */
+#ifndef UW_FEED_H
+#define UW_FEED_H
+
+#include <umwelt/dataset.h>
+#include <umwelt/train.h>
+
+#include "augment.h"
+#include "model_internal.h"
+
+typedef struct uw_feed {
+    uw_dataset *data;                 /* owned */
+    uw_windows *train, *valid;        /* owned; valid NULL without held-out windows */
+    int32_t pixels, state, action;    /* columns, -1 when not used */
+    int32_t num_columns;              /* of sensors */
+    int32_t columns[UW_MAX_COLUMNS];
+    char observe[256];                /* their names, comma-separated */
+    uw_normalisers norm;              /* owned arrays */
+    uw_redraw redraw;                 /* with UW_AUGMENT_REDRAW */
+    size_t window, frame_bytes, observe_dim, action_block, temp_bytes;
+} uw_feed;
+
+/* Open a data set for a configuration and write what it decides into the configuration: input,
+ * image_size, observe_dim, action_dim, inverse_dim.  Every number that training will read is checked
+ * to be finite.
+ *
+ * Own      *out: uw__feed_close
+ * Returns  UW_OK; UW_ENOTFOUND for an unknown column; UW_ESHAPE when a column does not fit the model;
+ *          UW_ENONFINITE naming column, episode and row; UW_EINVAL; whatever the data set says      */
+uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
+                        uw_err *err);
+void uw__feed_close(uw_feed *feed);
+
+/* One micro-batch in memory. */
+typedef struct uw_batch {
+    size_t windows;     /* B of a micro-batch */
+    int64_t *picks;     /* [B] */
+    int *status;        /* [B] what reading each window said */
+    uint8_t *frames;    /* [B, T, Y, X, 3], with pictures */
+    unsigned char *temp; /* [workers, temp_bytes] */
+    uw_real *x;         /* [B * T, input_reals] */
+    uw_real *a;         /* [B, T - 1, A] */
+} uw_batch;
+
+uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
+                           int32_t num_workers);
+/* Load micro-batch `micro` of training step `step`, drawn and dressed by (seed, step) alone. */
+uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                         const uw_train_config *config, int64_t step, int32_t micro, uw_batch *batch,
+                         uw_err *err);
+/* Load `part` of `parts` evenly spread held-out batches, as recorded. */
+uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                                    int32_t part, int32_t parts, uw_batch *batch, uw_err *err);
+
+#endif

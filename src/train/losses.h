@@ -1,0 +1,50 @@
+/* The training loss of one micro-batch as a function of the network's numbers: values and all gradients.
+ *
+ *   total = prediction_weight * TF + rollout_weight * ROLL + sigreg_weight * SIGReg
+ *         + inverse_weight * IDM + vicreg_weight * (std + cov)
+ *
+ *   TF    mean over batch, T - 1 transitions and D of (pred(z_<=t, a_<=t) - z_t+1)^2; the target is not detached
+ *   ROLL  from pred(z_0, a_0), predictions fed back; the mean squared error at steps 2 .. rollout_steps, averaged
+ *   IDM   mean of (head(z_t, z_t+1) - a_t)^2
+ *
+ * Nothing here knows of files, data sets or threads beyond the exec; it is uw_real throughout, so the same
+ * source is held against central differences in double. */
+#ifndef UW_LOSSES_H
+#define UW_LOSSES_H
+
+#include <umwelt/train.h>
+
+#include "net.h"
+
+typedef struct uw_losses {
+    double total, prediction, rollout, sigreg, inverse, vicreg;
+} uw_losses;
+
+typedef struct uw_loss_state uw_loss_state;
+
+/* Plan for micro-batches of `windows` windows under config (its window, weights and steps).
+ * NULL while measuring. */
+uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
+                               size_t windows);
+
+/* One micro-batch: losses, and grads [num_params] += scale * gradient of the total.
+ * Shapes   x: [windows * T, input_reals] prepared observations; a: [windows, T - 1, A]
+ * Units    draw: the number of this micro-batch since the start, from which directions and masks come */
+void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_config *config,
+                       const uw_real *params, uw_real *buffers, uw_loss_state *state,
+                       const uw_real *x, const uw_real *a, uint64_t draw, double scale,
+                       uw_real *grads, uw_losses *out);
+
+/* Teacher-forced loss with the running statistics and without dropout, for validation. */
+double uw__loss_validate(const uw_exec *e, const uw_net *net, const uw_real *params,
+                         uw_real *buffers, uw_loss_state *state, const uw_real *x, const uw_real *a);
+
+/* Latents [windows * T, D] of the last call. */
+const uw_real *uw__loss_latents(const uw_loss_state *state);
+/* The regulariser's state, whose directions a parity test replaces; NULL when its weight is 0. */
+struct uw_sigreg *uw__loss_sigreg(uw_loss_state *state);
+
+/* Arithmetic of one window through uw__loss_gradient: convolutions and matrix products, forward and backward. */
+double uw__loss_flops(const uw_net *net, const uw_train_config *config);
+
+#endif

@@ -1,0 +1,203 @@
+/* One training step and what it needs.  All memory is one block, laid out by one function that runs
+ * twice. */
+#include "trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "settings.h"
+#include "sigreg.h"
+#include "spectrum.h"
+
+enum { VALIDATION_BATCHES = 8 };
+
+static size_t micro_windows(const uw_train_config *c) {
+    return (size_t)(c->batch / c->accumulate);
+}
+
+static void layout(uw_arena *arena, uw_trainer *t) {
+    const size_t n = t->net.num_params, d = (size_t)t->net.config.latent_dim;
+    const size_t windows = micro_windows(&t->config);
+
+    t->exec = uw__exec_layout(arena, t->ctx->kernels, t->ctx->pool, uw__net_extra_reals(&t->net));
+    t->params = uw_arena_alloc(arena, n, sizeof *t->params);
+    t->buffers = uw_arena_alloc(arena, t->net.num_buffers, sizeof *t->buffers);
+    t->grads = uw_arena_alloc(arena, n, sizeof *t->grads);
+    t->optim = uw__optim_layout(arena, n);
+    t->batch = uw__batch_layout(arena, &t->net, &t->feed, windows, t->exec.num_workers);
+    t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
+    t->work = uw_arena_alloc(arena, 2 * d * d + 4 * d, sizeof *t->work);
+}
+
+static uw_status plan_memory(uw_trainer *t, uw_err *err) {
+    uw_arena measure = UW_ARENA_MEASURE;
+    layout(&measure, t);
+    if (!measure.failed)
+        t->memory = aligned_alloc(UW_ALIGN, (measure.used + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN);
+    if (!t->memory) {
+        uw_fail(err, UW_ENOMEM, "train: no memory for the step, wanted %zu MB", measure.used >> 20);
+        uw_err_fix(err, "lower batch, or raise accumulate to cut it into micro-batches");
+        return UW_ENOMEM;
+    }
+    uw_arena place = {.base = t->memory, .cap = measure.used};
+    layout(&place, t);
+    t->memory_bytes = measure.used;
+    return UW_OK;
+}
+
+uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_config *config,
+                           uw_trainer *t, uw_err *err) {
+    *t = (uw_trainer){.ctx = ctx, .config = *config, .feed = {.pixels = -1}};
+    uw_status s = uw__config_check(config, err);
+    if (!s) s = uw__feed_open(ctx, dataset, &t->config, &t->feed, err);
+    if (!s) s = uw__net_init(&t->config.model, &t->net, err);
+    if (!s) s = plan_memory(t, err);
+    if (!s) uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
+    return s;
+}
+
+void uw__trainer_fini(uw_trainer *t) {
+    uw__feed_close(&t->feed);
+    uw__net_fini(&t->net);
+    free(t->memory);
+    *t = (uw_trainer){0};
+}
+
+static void add_losses(uw_losses *sum, const uw_losses *l, double scale) {
+    sum->total += scale * l->total;
+    sum->prediction += scale * l->prediction;
+    sum->rollout += scale * l->rollout;
+    sum->sigreg += scale * l->sigreg;
+    sum->inverse += scale * l->inverse;
+    sum->vicreg += scale * l->vicreg;
+}
+
+uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err) {
+    const uw_train_config *c = &t->config;
+    const double scale = 1.0 / (double)c->accumulate;
+    uw_step_stats stats = {.lr = uw__schedule_lr(c, step)};
+
+    memset(t->grads, 0, t->net.num_params * sizeof *t->grads);
+    for (int32_t micro = 0; micro < c->accumulate; micro++) {
+        uw_losses l;
+        const uint64_t draw = (uint64_t)step * (uint64_t)c->accumulate + (uint64_t)micro;
+        const uw_status s =
+            uw__batch_load(&t->exec, &t->net, &t->feed, c, step, micro, t->batch, err);
+        if (s) return s;
+        uw__loss_gradient(&t->exec, &t->net, c, t->params, t->buffers, t->loss, t->batch->x,
+                          t->batch->a, draw, scale, t->grads, &l);
+        add_losses(&stats.losses, &l, scale);
+    }
+    stats.grad_norm = uw__optim_norm(&t->exec, &t->optim, t->grads);
+    if (!isfinite(stats.losses.total) || !isfinite(stats.grad_norm)) {
+        uw_fail(
+            err, UW_ENONFINITE,
+            "train: step %lld: wanted a finite loss and gradient, got loss %g, gradient norm %g",
+            (long long)step + 1, stats.losses.total, stats.grad_norm);
+        uw_err_fix(err, "lower lr (now %g), or set clip_norm=1; the last checkpoint is intact",
+                   (double)c->lr);
+        return UW_ENONFINITE;
+    }
+    uw__optim_step(&t->exec, &t->optim, c, t->params, t->grads, stats.grad_norm, stats.lr, step);
+    *out = stats;
+    return UW_OK;
+}
+
+uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err) {
+    double sum = 0.0;
+    *loss = NAN;
+    if (!t->feed.valid) return UW_OK;
+    for (int32_t i = 0; i < VALIDATION_BATCHES; i++) {
+        const uw_status s = uw__batch_load_validation(&t->exec, &t->net, &t->feed, i,
+                                                      VALIDATION_BATCHES, t->batch, err);
+        if (s) return s;
+        sum += uw__loss_validate(&t->exec, &t->net, t->params, t->buffers, t->loss, t->batch->x,
+                                 t->batch->a);
+    }
+    *loss = sum / VALIDATION_BATCHES;
+    return UW_OK;
+}
+
+/* ---- gauges
+ * ------------------------------------------------------------------------------------------- */
+
+void uw__trainer_gauge(uw_trainer *t, uw_gauges *out) {
+    const uw_train_config *c = &t->config;
+    const size_t d = (size_t)t->net.config.latent_dim;
+    const size_t n = micro_windows(c) * (size_t)c->window;
+    const size_t sample = c->sigreg_per_step ? n / (size_t)c->window : n;
+    const uw_real *z = uw__loss_latents(t->loss);
+    double least = INFINITY;
+
+    uw__spectrum(z, (int64_t)n, (int32_t)d, t->work, NULL, &out->effective_rank,
+                 &out->participation);
+    for (size_t i = 0; i < d; i++) {
+        double mean = 0.0, var = 0.0;
+        for (size_t r = 0; r < n; r++) mean += (double)z[r * d + i];
+        mean /= (double)n;
+        for (size_t r = 0; r < n; r++) {
+            const double e = (double)z[r * d + i] - mean;
+            var += e * e;
+        }
+        if (!(var / (double)n >= least)) least = var / (double)n;
+    }
+    out->min_variance = least;
+    out->sigreg_null = UW_SIGREG_NULL / (c->sigreg_times_n ? 1.0 : (double)sample);
+}
+
+/* Thresholds from measured runs: a healthy one has raw SIGReg below 0.06 by step 300; one that
+ * still has more than 0.15 at step 200 never learned where things are. */
+enum { WARN_SIGREG = 1u, WARN_RANK = 2u, WARN_VARIANCE = 4u };
+
+void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
+                       const uw_losses *losses, const uw_gauges *g, uint32_t *warned) {
+    /* null * n is a constant, so this is the statistic before "times n". */
+    const double sample = (double)(config->batch / config->accumulate) *
+                          (config->sigreg_per_step ? 1.0 : (double)config->window);
+    const double raw = config->sigreg_times_n ? losses->sigreg / sample : losses->sigreg;
+    if (step < 200) return;
+    if (config->sigreg_weight > 0.0f && raw > 0.15 && !(*warned & WARN_SIGREG)) {
+        *warned |= WARN_SIGREG;
+        uw__log(ctx, UW_LOG_WARN,
+                "step %lld: sigreg is %.3f, wanted below 0.15 by now: the latents do not spread; "
+                "try another seed, raise sigreg_weight, or start augment_ramp_start later",
+                (long long)step, raw);
+    }
+    if (g->effective_rank < 1.5 && config->model.latent_dim > 1 && !(*warned & WARN_RANK)) {
+        *warned |= WARN_RANK;
+        uw__log(ctx, UW_LOG_WARN,
+                "step %lld: effective rank is %.2f of %d: the latents collapsed to a line; "
+                "raise sigreg_weight or vicreg_weight, or check that the observations change",
+                (long long)step, g->effective_rank, (int)config->model.latent_dim);
+    }
+    if (g->min_variance < 1e-6 && !(*warned & WARN_VARIANCE)) {
+        *warned |= WARN_VARIANCE;
+        uw__log(
+            ctx, UW_LOG_WARN,
+            "step %lld: a latent dimension is dead (variance %.1e): raise sigreg_weight, or lower "
+            "latent_dim",
+            (long long)step, g->min_variance);
+    }
+}
+
+/* ---- the result
+ * --------------------------------------------------------------------------------------- */
+
+uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_model **out,
+                            uw_err *err) {
+    const uw_dataset_meta *meta = uw_dataset_meta_of(t->feed.data);
+    const uw_provenance provenance = {
+        .version = uw_version(),
+        .preset = t->config.preset,
+        .env = meta->env ? meta->env : "",
+        .dataset_hash = uw_dataset_hash(t->feed.data),
+        .config_json = config_json,
+        .seed = t->config.seed,
+        .action_repeat = meta->action_repeat,
+        .trained_factors = t->config.augment == UW_AUGMENT_REDRAW ? t->config.augment_factors : "",
+        .observe = t->feed.observe,
+    };
+    return uw__model_new(&t->config.model, t->params, t->buffers, &t->feed.norm, &provenance, out,
+                         err);
+}

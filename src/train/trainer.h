@@ -1,0 +1,57 @@
+/* The trainer: everything a training step touches, planned once; a step allocates nothing. */
+#ifndef UW_TRAINER_H
+#define UW_TRAINER_H
+
+#include "feed.h"
+#include "losses.h"
+#include "optim.h"
+
+typedef struct uw_trainer {
+    uw_context *ctx;
+    uw_train_config config; /* resolved */
+    uw_feed feed;           /* owned */
+    uw_net net;             /* owned */
+    void *memory;           /* owned: the arena below */
+    size_t memory_bytes;
+    uw_exec exec;
+    uw_real *params, *buffers, *grads;
+    uw_optim optim;
+    uw_batch *batch;
+    uw_loss_state *loss;
+    double *work;           /* of the gauges: [2 D D + 4 D] */
+} uw_trainer;
+
+/* What one step found. */
+typedef struct uw_step_stats {
+    uw_losses losses; /* means over the micro-batches */
+    double lr, grad_norm;
+} uw_step_stats;
+
+/* Open the data set, build the network, plan the memory, draw the weights.
+ * Own      *t: uw__trainer_fini, also after an error                                              */
+uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_config *config,
+                           uw_trainer *t, uw_err *err);
+void uw__trainer_fini(uw_trainer *t);
+
+/* Do update `step` (0-based).  Alloc: none.
+ * Returns  UW_OK; UW_ENONFINITE, parameters unchanged, when a loss or the gradient is not finite    */
+uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err);
+
+/* Teacher-forced loss on held-out windows as recorded; NaN when nothing is held out. */
+uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err);
+
+/* Collapse gauges on the latents of the last step. */
+typedef struct uw_gauges {
+    double effective_rank, participation, min_variance;
+    double sigreg_null; /* what the statistic would be for a perfect Gaussian */
+} uw_gauges;
+void uw__trainer_gauge(uw_trainer *t, uw_gauges *out);
+/* Warn, once per kind (bits of *warned), when a gauge tells of collapse. */
+void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
+                       const uw_losses *losses, const uw_gauges *g, uint32_t *warned);
+
+/* Make the model of the current numbers. */
+uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_model **out,
+                            uw_err *err);
+
+#endif
