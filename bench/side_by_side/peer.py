@@ -1,0 +1,60 @@
+"""What both comparisons share: running umwelt's bench, a peer process that answers on request, and the ratios."""
+import glob
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+
+def umwelt_bench(binary, bench, name, threads):
+    """One run of `umwelt bench`; returns the value of the figure called `name`."""
+    out = subprocess.run([binary, 'bench', bench, '--quick', '--json', '--threads', str(threads)], check=True,
+                         capture_output=True, text=True).stdout
+    for one in json.loads(out)['benches']:
+        if one['name'] == name:
+            return one['value']
+    raise SystemExit(f'umwelt bench {bench} has no figure called {name}')
+
+
+class Peer:
+    """A process that prints READY, then one JSON line {"value": x} for every line it reads."""
+
+    def __init__(self, script, args, threads, waiting):
+        env = dict(os.environ, OMP_NUM_THREADS=str(threads), SDL_VIDEODRIVER='dummy')
+        if waiting == 'passive':
+            env['OMP_WAIT_POLICY'] = 'PASSIVE'
+        found = glob.glob('/usr/lib/*/libtcmalloc_minimal.so.4')
+        if found:
+            env['LD_PRELOAD'] = found[0]
+        self.malloc = 'tcmalloc' if found else 'libc'
+        self.process = subprocess.Popen([sys.executable, script, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env=env)
+        line = ''
+        while line.strip() != 'READY':
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError(f'{script} {args} did not start')
+
+    def measure(self):
+        self.process.stdin.write('go\n')
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())['value']
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def serve(measure):
+    """The peer's side of the conversation."""
+    print('READY', flush=True)
+    for _ in sys.stdin:
+        print(json.dumps({'value': measure()}), flush=True)
+
+
+def report(what, ours, theirs, ratios, settings):
+    line = {'what': what, 'umwelt_median': statistics.median(ours), 'peer_median': statistics.median(theirs),
+            'ratio_median': statistics.median(ratios), 'ratio_min': min(ratios), 'ratio_max': max(ratios), 'pairs': len(ratios),
+            **settings}
+    print(json.dumps(line), flush=True)
