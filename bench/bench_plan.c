@@ -1,0 +1,103 @@
+/* Planning: one decision of the demo's model (encode a picture, CEM 128 x 4, horizon 12), in milliseconds. */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <umwelt/controller.h>
+#include <umwelt/env.h>
+#include <umwelt/train.h>
+
+#include "clock.h"
+#include "model_internal.h"
+#include "sample.h"
+
+enum { DECISIONS = 10, PIXELS = 64 };
+
+typedef struct plan_run {
+    uw_controller *controller;
+    uint8_t frame[PIXELS * PIXELS * 3];
+    uw_status status;
+} plan_run;
+
+static double ms_per_decision(void *arg) {
+    plan_run *p = arg;
+    float action[8];
+    const double start = uw__clock_s();
+    for (int i = 0; i < DECISIONS && !p->status; i++)
+        p->status = uw_controller_act(p->controller, p->frame, action, NULL);
+    return (uw__clock_s() - start) / DECISIONS * 1e3;
+}
+
+/* The demo's model with fresh weights: planning costs the same whatever they are. */
+static uw_status fresh_model(uw_model **out, uw_err *err) {
+    uw_train_config config;
+    uw_net net = {0};
+    float *params = NULL, *buffers = NULL;
+    uw_status s = uw_train_preset("two_room_robust", &config, err);
+    if (!s) s = uw__net_init(&config.model, &net, err);
+    if (!s) {
+        params = calloc(net.num_params + 1, sizeof *params);
+        buffers = calloc(net.num_buffers + 1, sizeof *buffers);
+        s = params && buffers ? UW_OK : UW_ENOMEM;
+    }
+    if (!s) {
+        const uw_normalisers none = {0};
+        const uw_provenance from = {.version = "", .preset = "", .env = "", .dataset_hash = "",
+                                    .config_json = "{}", .action_repeat = 1, .trained_factors = "",
+                                    .observe = "pixels"};
+        uw__net_randomise(&net, 1, params, buffers);
+        s = uw__model_new(&config.model, params, buffers, &none, &from, out, err);
+    }
+    free(params);
+    free(buffers);
+    uw__net_fini(&net);
+    return s;
+}
+
+static void *block(size_t bytes) {
+    return bytes ? aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN) : NULL;
+}
+
+static uw_status bench_one(uw_context *ctx, const uw_model *model, bool parallel, int32_t samples,
+                           uw_bench_result *r) {
+    const uw_controller_options options = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
+    const uw_dynamics_limits limits = {options.planner.num_samples, options.planner.horizon};
+    const size_t bytes = uw_model_dynamics_memsize(model, &limits);
+    void *memory = block(bytes), *more = NULL;
+    plan_run *p = calloc(1, sizeof *p);
+    uw_dynamics dynamics;
+    uw_status s = memory && p ? uw_model_dynamics_init(ctx, model, &limits, parallel, memory, bytes, &dynamics)
+                              : UW_ENOMEM;
+    if (!s) {
+        const size_t controller_bytes = uw_controller_memsize(&dynamics.dims, &options);
+        more = block(controller_bytes);
+        s = uw_controller_init(&dynamics, &options, more, controller_bytes, &p->controller);
+    }
+    if (!s) {
+        memset(p->frame, 255, sizeof p->frame);
+        memset(p->frame + 3000, 60, 300);
+        s = uw_controller_set_goal(p->controller, p->frame);
+    }
+    if (!s) {
+        uw__bench_sample(r, samples, ms_per_decision, p);
+        s = p->status;
+    }
+    free(more);
+    free(memory);
+    free(p);
+    return s;
+}
+
+uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err) {
+    uw_model *model = NULL;
+    uw_status s = fresh_model(&model, err);
+    for (int parallel = 0; !s && parallel < 2; parallel++) {
+        uw_bench_result r = {.name = parallel ? "demo decision, all threads" : "demo decision, one thread",
+                             .unit = "ms", .settings = "encode + CEM 128 x 4, horizon 12"};
+        s = bench_one(ctx, model, parallel, quick ? 5 : 15, &r);
+        if (!s) sink(cookie, &r);
+    }
+    uw_model_unload(model);
+    return s;
+}
