@@ -291,7 +291,7 @@ static uw_status restore_from(const char *folder, const uw_train_config *config,
     if (s) goto done;
 
     /* Whole, so what follows is about the user's wishes and not about damage. */
-    s = uw__config_same(config, uw__json_get_str(m.json, "config"), folder, err);
+    s = uw__settings_same(config, uw__json_get_str(m.json, "config"), folder, err);
     if (!s && strcmp(uw__json_get_str(m.json, "dataset_hash"), out->dataset_hash) != 0) {
         s = uw_fail(err, UW_ESHAPE,
                     "%s: dataset differs from the run, wanted hash %.20s, got %.20s", folder,

@@ -245,7 +245,7 @@ uw_status uw_train_run(uw_context *ctx, const char *dataset, const char *run_dir
     if (s) return s;
     s = uw__trainer_init(ctx, dataset, config, &r.t, err);
     if (s) goto done;
-    r.config_json = uw__config_json(&r.t.config);
+    r.config_json = uw__settings_json(&r.t.config);
     if (!r.config_json) {
         s = uw_fail(err, UW_ENOMEM, "train: no memory for the configuration");
         goto done;

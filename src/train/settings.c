@@ -350,7 +350,7 @@ uw_status uw_train_config_load(const char *path, uw_train_config *config, uw_err
     return s;
 }
 
-char *uw__config_json(const uw_train_config *config) {
+char *uw__settings_json(const uw_train_config *config) {
     uw_json *json = uw__json_new();
     char text[512], *dump = NULL;
     if (!json) return NULL;
@@ -407,7 +407,7 @@ static bool stored_text(const uw_json *json, int i, char *text, size_t size) {
     }
 }
 
-uw_status uw__config_same(const uw_train_config *config, const char *json, const char *where,
+uw_status uw__settings_same(const uw_train_config *config, const char *json, const char *where,
                           uw_err *err) {
     uw_json *stored = NULL;
     uw_status s = uw__json_parse(where, json, &stored, err);
@@ -434,7 +434,7 @@ static uw_status bad(uw_err *err, const char *key, const char *why, const char *
     return UW_EINVAL;
 }
 
-uw_status uw__config_check(const uw_train_config *c, uw_err *err) {
+uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     const uw_model_config *m = &c->model;
     char text[512];
     /* A config filled by hand, not by uw_train_set, passes through the same ranges. */

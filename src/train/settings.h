@@ -5,15 +5,15 @@
 #include <umwelt/train.h>
 
 /* Check what no single key can: keys against each other.  Returns UW_EINVAL naming the key. */
-uw_status uw__config_check(const uw_train_config *config, uw_err *err);
+uw_status uw__settings_check(const uw_train_config *config, uw_err *err);
 
 /* Write every key and the preset as one flat JSON object; caller frees, NULL when out of memory. */
-char *uw__config_json(const uw_train_config *config);
+char *uw__settings_json(const uw_train_config *config);
 
 /* Compare a configuration with the JSON of an earlier run.  Keys that do not change the numbers
  * (checkpoint_every, gauge_every excepted) may differ.
  * Returns  UW_ESHAPE naming the first key that differs, with both values                         */
-uw_status uw__config_same(const uw_train_config *config, const char *json, const char *where,
+uw_status uw__settings_same(const uw_train_config *config, const char *json, const char *where,
                           uw_err *err);
 
 #endif

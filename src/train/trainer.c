@@ -49,7 +49,7 @@ static uw_status plan_memory(uw_trainer *t, uw_err *err) {
 uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_config *config,
                            uw_trainer *t, uw_err *err) {
     *t = (uw_trainer){.ctx = ctx, .config = *config, .feed = {.pixels = -1}};
-    uw_status s = uw__config_check(config, err);
+    uw_status s = uw__settings_check(config, err);
     if (!s) s = uw__feed_open(ctx, dataset, &t->config, &t->feed, err);
     if (!s) s = uw__net_init(&t->config.model, &t->net, err);
     if (!s) s = plan_memory(t, err);
