@@ -43,6 +43,7 @@ typedef struct uw_factor {
     double low[UW_MAX_FACTOR_DIM], high[UW_MAX_FACTOR_DIM], init[UW_MAX_FACTOR_DIM]; /* [dim] */
     bool affects_motion, affects_picture; /* beside what the state already says */
     bool placed; /* a start or a goal: reset draws it from the seed unless it is fixed */
+    const char *unit; /* nullable: "px" */
 } uw_factor;
 
 /* What one step gave. */

@@ -25,42 +25,44 @@ static const float min_task_distance = 32; /* px between start and goal of a tas
         .name = text, .kind = UW_FACTOR_COLOR, .dim = 3, .offset = place, RGB_RANGE,               \
         .init = {r, g, b}, .affects_picture = shown                                                \
     }
-#define SCALAR(text, type, place, lo, hi, start, moves, shown)                                     \
+#define SCALAR(text, type, place, of, lo, hi, start, moves, shown)                                 \
     {                                                                                              \
         .name = text, .kind = type, .dim = 1, .offset = place, .low = {lo}, .high = {hi},          \
-        .init = {start}, .affects_motion = moves, .affects_picture = shown                         \
+        .init = {start}, .affects_motion = moves, .affects_picture = shown, .unit = of             \
     }
 #define PLACE(text, at, x, y)                                                                      \
     {                                                                                              \
         .name = text, .kind = UW_FACTOR_REAL, .dim = 2, .offset = at, .low = {14, 14},             \
-        .high = {209, 209}, .init = {x, y}, .placed = true                                         \
+        .high = {209, 209}, .init = {x, y}, .placed = true, .unit = "px"                           \
     }
 #define DOORS(text, at, lo, hi, start)                                                             \
     {                                                                                              \
         .name = text, .kind = UW_FACTOR_INT, .dim = 3, .offset = at, .low = {lo, lo, lo},          \
         .high = {hi, hi, hi}, .init = {start, start, start}, .affects_motion = true,               \
-        .affects_picture = true                                                                    \
+        .affects_picture = true, .unit = "px"                                                      \
     }
 
 static const uw_factor factors[] = {
     COLOR("agent.color", UW_ROOM_AGENT_COLOR, 255, 0, 0, true),
     PLACE("agent.position", UW_ROOM_AGENT_POSITION, 60, 112),
-    SCALAR("agent.radius", UW_FACTOR_REAL, UW_ROOM_AGENT_RADIUS, 7, 14, 7, true, true),
-    SCALAR("agent.speed", UW_FACTOR_REAL, UW_ROOM_AGENT_SPEED, 1.75, 10.5, 5, true, false),
+    SCALAR("agent.radius", UW_FACTOR_REAL, UW_ROOM_AGENT_RADIUS, "px", 7, 14, 7, true, true),
+    SCALAR("agent.speed", UW_FACTOR_REAL, UW_ROOM_AGENT_SPEED, "px/step", 1.75, 10.5, 5, true,
+           false),
     COLOR("background.color", UW_ROOM_BACKGROUND_COLOR, 255, 255, 255, true),
     COLOR("door.color", UW_ROOM_DOOR_COLOR, 255, 255, 255, true),
-    SCALAR("door.number", UW_FACTOR_INT, UW_ROOM_DOOR_NUMBER, 1, 3, 1, true, true),
+    SCALAR("door.number", UW_FACTOR_INT, UW_ROOM_DOOR_NUMBER, NULL, 1, 3, 1, true, true),
     DOORS("door.position", UW_ROOM_DOOR_POSITION, 0, 223, 49),
     DOORS("door.size", UW_ROOM_DOOR_SIZE, 1, 21, 14),
-    SCALAR("rendering.render_target", UW_FACTOR_INT, UW_ROOM_RENDER_TARGET, 0, 1, 0, false, true),
+    SCALAR("rendering.render_target", UW_FACTOR_INT, UW_ROOM_RENDER_TARGET, NULL, 0, 1, 0, false,
+           true),
     COLOR("target.color", UW_ROOM_TARGET_COLOR, 0, 255, 0, true),
     PLACE("target.position", UW_ROOM_TARGET_POSITION, 164, 112),
-    SCALAR("target.radius", UW_FACTOR_REAL, UW_ROOM_TARGET_RADIUS, 7, 14, 7, false, true),
-    SCALAR("task.min_steps", UW_FACTOR_INT, UW_ROOM_MIN_STEPS, 15, 114, 25, false, false),
-    SCALAR("wall.axis", UW_FACTOR_INT, UW_ROOM_WALL_AXIS, 0, 1, 1, true, true),
+    SCALAR("target.radius", UW_FACTOR_REAL, UW_ROOM_TARGET_RADIUS, "px", 7, 14, 7, false, true),
+    SCALAR("task.min_steps", UW_FACTOR_INT, UW_ROOM_MIN_STEPS, "step", 15, 114, 25, false, false),
+    SCALAR("wall.axis", UW_FACTOR_INT, UW_ROOM_WALL_AXIS, NULL, 0, 1, 1, true, true),
     COLOR("wall.border_color", UW_ROOM_BORDER_COLOR, 0, 0, 0, false),
     COLOR("wall.color", UW_ROOM_WALL_COLOR, 0, 0, 0, true),
-    SCALAR("wall.thickness", UW_FACTOR_INT, UW_ROOM_WALL_THICKNESS, 7, 41, 10, true, true),
+    SCALAR("wall.thickness", UW_FACTOR_INT, UW_ROOM_WALL_THICKNESS, "px", 7, 41, 10, true, true),
 };
 enum { NUM_FACTORS = sizeof factors / sizeof factors[0] };
 
