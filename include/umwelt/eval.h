@@ -42,7 +42,7 @@ typedef struct uw_eval_options {
     uint64_t seed;               /* of pairs and of test variations */
     uw_planner_options planner;
     const uw_variation *variation;      /* nullable: what the world looks like */
-    const uw_variation *goal_variation; /* nullable: what the goal picture looks like; default the same */
+    const uw_variation *goal_variation; /* nullable: the factors that the goal picture has otherwise */
     int32_t keep_traces;         /* keep full traces of the first n episodes (for pictures) */
 } uw_eval_options;
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
@@ -68,13 +68,15 @@ typedef struct uw_trace {
     int32_t num_states;      /* env steps + 1 */
     float *states;           /* [num_states, state_dim] */
     int32_t num_decisions, horizon, latent_dim;
-    float *imagined;         /* [num_decisions, horizon, D]; NULL unless a model drove */
+    float *imagined;         /* [num_decisions, horizon, D]; NULL unless a model drove; zeros where a
+                              * decision had no plan */
     double values[UW_MAX_FACTOR_VALUES];      /* what the world looked like */
     double goal_values[UW_MAX_FACTOR_VALUES];
 } uw_trace;
 
 typedef struct uw_eval_result {
-    char protocol[32];
+    char protocol[32], env[48];
+    uw_driver driver;
     int32_t budget, action_repeat;
     uw_rate success, hard, easy;
     int32_t solved_at_start;
@@ -88,9 +90,17 @@ typedef struct uw_eval_result {
     uw_trace *traces;         /* [num_traces] */
 } uw_eval_result;
 
-/* Run episodes; results do not depend on the number of threads (latencies do).
- * model may be NULL unless driver is UW_DRIVER_MODEL; action_repeat then comes from options->... 5.
- * Own: *out, freed by uw_eval_result_fini. */
+/* Run episodes under a protocol.
+ *
+ * An action is held for action_repeat env steps; 0 = the model's, or 5 without a model, which may be NULL
+ * unless it drives.  The straight and the scripted driver choose anew at every env step.  Where
+ * agent.color or background.color is drawn, they are at least 100 of 255 apart.
+ *
+ * Own      *out, freed by uw_eval_result_fini
+ * Threads  episodes run side by side; results do not depend on how many threads do (latencies do)
+ * Returns  UW_OK; UW_EINVAL for options out of range; UW_ENOTFOUND for an unknown world or protocol, with
+ *          a "did you mean"; UW_ESHAPE when model and world do not fit; UW_ENONFINITE when the model
+ *          cannot see a goal; UW_EINTERRUPTED; UW_ENOMEM */
 UW_API uw_status uw_eval_run(uw_context *ctx, const uw_model *model, const char *env,
                              uw_driver driver, int32_t action_repeat, const uw_eval_options *options,
                              uw_eval_result *out, uw_err *err);
@@ -116,8 +126,12 @@ typedef struct uw_card {
     int32_t worst; /* index of the worst cell */
     double seconds;
 } uw_card;
-/* Success under each factor and all at once.  factors: comma-separated, NULL = the demo's card (agent,
- * floor, wall, door colour, agent radius, all at once, goal in other colours than the observation). */
+/* Success under each factor, drawn anew in every episode, in the same episodes for each cell.
+ *
+ * factors is a comma-separated list of factors of the world, "all" (those of the list at once) and
+ * "goal.colors" (the list's colours, and the goal picture in others); NULL = the demo's card: agent,
+ * floor, wall and door colour, agent radius, all, goal.colors.  What options->variation says holds in
+ * every cell.  Returns as uw_eval_run. */
 UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const char *env,
                                const char *factors, const uw_eval_options *options, uw_card *out,
                                uw_err *err);
@@ -137,11 +151,20 @@ typedef struct uw_collect_options {
     ((uw_collect_options){.episodes = 600, .steps = 50, .policy = "random", .size = 64, \
                           .action_repeat = 5})
 typedef struct uw_collect_result {
-    int64_t episodes, frames, bytes;
-    double seconds;
+    int64_t episodes, frames, bytes; /* in the file, after this run */
+    double seconds;                  /* of this run */
+    int64_t new_frames;              /* recorded by this run: all but what a resume found */
 } uw_collect_result;
-/* Record episodes of a world: columns pixels, action, state, goal_state, factor values.  Episode i depends
- * on seed and i only; resume continues after the last complete episode to the same bytes. */
+/* Record episodes of a world: columns pixels (unless size is 0), action, state, goal_state, and every factor
+ * that the variation names, under its name, constant within an episode (a start or goal is in the state
+ * already).  Row t holds what was seen and the action taken from there; the last row's action is NaN.
+ *
+ * Own      path is created; UW_EEXIST unless overwrite, or resume of a file with the same settings
+ * Threads  episodes run on ctx's pool; episode i depends on seed and i only, and the bytes written
+ *          depend neither on the number of threads nor on where a run was stopped and resumed
+ * Returns  UW_OK; UW_EINVAL for options out of range or a resume with other settings; UW_ENOTFOUND for
+ *          an unknown world; UW_EINTERRUPTED when progress asked for a stop: the file is complete as
+ *          far as it goes and resumes; *out then says how far */
 UW_API uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
                                 const uw_collect_options *options, uw_collect_result *out, uw_err *err);
 

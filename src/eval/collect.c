@@ -1,0 +1,392 @@
+/* Collecting: the evaluation loop with a scripted driver and a recorder at its end.
+ *
+ * Episodes are computed in parallel, each from (seed, number) alone, into slots of a batch; the
+ * slots are handed to the recorder in order.  So the bytes depend neither on threads nor on where a
+ * run stopped. */
+#include <umwelt/dataset.h>
+#include <umwelt/eval.h>
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+#include "clock.h"
+#include "fileio.h"
+#include "internal.h"
+#include "policy.h"
+#include "rng.h"
+#include "variation.h"
+
+enum {
+    SLOTS_PER_THREAD = 4,
+    MAX_VARIATION_TEXT = 2048,
+};
+static const uint64_t max_slot_bytes = 1ull << 31;    /* one episode */
+static const uint64_t max_batch_bytes = 256ull << 20; /* all slots, when more than one fits */
+
+/* Collecting is no protocol: its variations must not be those a test with the same seed will see.
+ */
+static const uint64_t variation_salt = 0x636f6c6c65637421u;
+
+/* Where the fixed columns are; -1 = absent. */
+typedef struct schema {
+    uw_column columns[UW_MAX_COLUMNS];
+    size_t row_bytes[UW_MAX_COLUMNS];
+    size_t offset[UW_MAX_COLUMNS];           /* of a column in a slot */
+    const uw_factor *factor[UW_MAX_COLUMNS]; /* NULL for the fixed columns */
+    int32_t count;
+    int32_t pixels, action, state, goal;
+    size_t slot_bytes;
+} schema;
+
+/* One episode's rows, column after column. */
+typedef struct slot {
+    unsigned char *data; /* [slot_bytes], part of the batch */
+    uw_status status;
+    uw_err err;
+} slot;
+
+typedef struct job {
+    const uw_env_class *cls;
+    const uw_collect_options *options;
+    uw_policy_kind policy;
+    uw_variation variation;
+    schema schema;
+    int32_t num_envs, num_slots;
+    uw_env **envs; /* [num_envs], one per worker */
+    slot *slots;   /* [num_slots] */
+    unsigned char *memory;
+    int64_t first; /* episode of slot 0 */
+} job;
+
+/* ---- what is recorded --------------------------------------------------------------------------
+ */
+
+static int32_t add_column(schema *s, const char *name, uw_dtype dtype, int32_t num_dims,
+                          const int64_t *shape, const char *unit) {
+    uw_column *c = &s->columns[s->count];
+    *c = (uw_column){.dtype = dtype, .num_dims = num_dims};
+    snprintf(c->name, sizeof c->name, "%s", name);
+    snprintf(c->unit, sizeof c->unit, "%s", unit ? unit : "");
+    size_t bytes = uw_dtype_bytes(dtype);
+    for (int32_t i = 0; i < num_dims; i++) {
+        c->shape[i] = shape[i];
+        bytes *= (size_t)shape[i];
+    }
+    s->row_bytes[s->count] = bytes;
+    return s->count++;
+}
+
+static uw_status schema_init(job *j, const char *path, uw_err *err) {
+    schema *s = &j->schema;
+    const int64_t size = j->options->size;
+    const int64_t frame[3] = {size, size, 3}, actions = j->cls->action_dim,
+                  states = j->cls->state_dim;
+    s->pixels = -1;
+    if (size > 0) {
+        s->pixels = add_column(s, "pixels", UW_DTYPE_U8, 3, frame, "");
+#if defined(UW_ZSTD)
+        s->columns[s->pixels].codec = UW_CODEC_ZSTD;
+#endif
+    }
+    s->action = add_column(s, "action", UW_DTYPE_F32, 1, &actions, "full scale");
+    s->state = add_column(s, "state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
+    s->goal = add_column(s, "goal_state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
+    for (int32_t i = 0; i < j->cls->num_factors; i++) {
+        const uw_factor *f = &j->cls->factors[i];
+        if (j->variation.mode[i] == UW_VARY_DEFAULT || f->placed) continue;
+        if (s->count == UW_MAX_COLUMNS)
+            return uw_fail(err, UW_EINVAL, "%s: too many factors, wanted at most %d columns", path,
+                           (int)UW_MAX_COLUMNS);
+        const int64_t dim = f->dim;
+        s->factor[s->count] = f;
+        add_column(s, f->name, UW_DTYPE_F32, 1, &dim,
+                   f->kind == UW_FACTOR_COLOR && !f->unit ? "0..255" : f->unit);
+    }
+
+    const uint64_t rows = (uint64_t)j->options->steps + 1;
+    uint64_t used = 0;
+    for (int32_t c = 0; c < s->count; c++) {
+        uint64_t bytes;
+        s->offset[c] = (size_t)used;
+        if (!uw__mul_u64(rows, s->row_bytes[c], &bytes) || bytes > max_slot_bytes ||
+            (used += (bytes + 63) / 64 * 64) > max_slot_bytes) {
+            uw_fail(err, UW_EINVAL, "%s: an episode of %d steps is too large, wanted at most 2 GiB",
+                    path, (int)j->options->steps);
+            uw_err_fix(err, "record shorter episodes (--steps) or smaller pictures (--size)");
+            return UW_EINVAL;
+        }
+    }
+    s->slot_bytes = (size_t)used;
+    return UW_OK;
+}
+
+static void *cell(const job *j, const slot *at, int32_t column, int64_t row) {
+    return at->data + j->schema.offset[column] + (size_t)row * j->schema.row_bytes[column];
+}
+
+static void write_row(const job *j, const slot *at, const uw_env *env, int64_t row) {
+    const schema *s = &j->schema;
+    uw_env_get_state(env, cell(j, at, s->state, row));
+    uw_env_get_goal(env, cell(j, at, s->goal, row));
+    if (s->pixels >= 0) uw_env_render(env, j->options->size, cell(j, at, s->pixels, row));
+    for (int32_t c = 0; c < s->count; c++) {
+        if (!s->factor[c]) continue;
+        float *value = cell(j, at, c, row);
+        for (int32_t k = 0; k < s->factor[c]->dim; k++)
+            value[k] = (float)uw_env_values(env)[s->factor[c]->offset + k];
+    }
+}
+
+/* ---- one episode -------------------------------------------------------------------------------
+ */
+
+/* Give an expert that arrived another goal, far and near in turn. */
+static uw_status next_goal(const job *j, uw_env *env, uint64_t seed, uint64_t number) {
+    uw_task task;
+    j->cls->sample_task(seed, number, uw_env_values(env), number % 2 == 0, &task);
+    return uw_env_set_goal(env, task.goal);
+}
+
+static uw_status record(const job *j, slot *at, uw_env *env, int64_t episode) {
+    const uw_collect_options *o = j->options;
+    double values[UW_MAX_FACTOR_VALUES];
+    bool fixed[UW_MAX_FACTOR_VALUES];
+    uw_status s = uw_variation_resolve(j->cls, &j->variation, o->seed ^ variation_salt,
+                                       (uint64_t)episode, values, fixed, &at->err);
+    if (s) return s;
+    uw_rng rng = uw__rng(o->seed, UW_STREAM_ENV, (uint64_t)episode + 1); /* 0 is a reset's own */
+    const uint64_t seed = uw__rng_u64(&rng);
+    s = uw_env_reset(env, seed, values, fixed, &at->err);
+    if (s) return s;
+
+    uw_policy policy;
+    uint64_t goals = 0;
+    uw__policy_start(&policy, j->policy, j->cls, o->seed, (uint64_t)episode);
+    for (int64_t t = 0; t <= o->steps; t++) {
+        float *action = cell(j, at, j->schema.action, t);
+        write_row(j, at, env, t);
+        if (t == o->steps) {
+            for (int32_t i = 0; i < j->cls->action_dim; i++) action[i] = NAN;
+            break;
+        }
+        uw__policy_act(&policy, uw_env_self(env), action);
+        bool arrived = false;
+        for (int32_t k = 0; k < o->action_repeat; k++) {
+            uw_step step;
+            s = uw_env_step(env, action, &step);
+            if (s)
+                return uw_fail(&at->err, s, "%s: the oracle's action is not finite", j->cls->name);
+            arrived |= step.success;
+        }
+        if (arrived && j->policy == UW_POLICY_EXPERT) {
+            s = next_goal(j, env, seed, goals++);
+            if (s) return uw_fail(&at->err, s, "%s: a sampled goal is not finite", j->cls->name);
+        }
+    }
+    return UW_OK;
+}
+
+static void record_task(void *arg, size_t index, int32_t worker) {
+    const job *j = arg;
+    slot *at = &j->slots[index];
+    at->status = record(j, at, j->envs[worker], j->first + (int64_t)index);
+}
+
+/* ---- the run -----------------------------------------------------------------------------------
+ */
+
+static uw_status options_check(const char *env, const char *path, const uw_collect_options *o,
+                               job *j, uw_err *err) {
+    j->cls = uw_env_find(env);
+    if (!j->cls) { /* let the world's own message speak */
+        uw_env *none;
+        return uw_env_new(env, &none, err);
+    }
+    const struct {
+        const char *name;
+        int32_t value, low, high;
+    } ranges[] = {
+        {"episodes", o->episodes, 1, INT32_MAX},
+        {"steps", o->steps, 1, INT32_MAX - 1},
+        {"size", o->size, 0, UW_MAX_FRAME_SIZE},
+        {"action_repeat", o->action_repeat, 1, 10000},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (ranges[i].value < ranges[i].low || ranges[i].value > ranges[i].high)
+            return uw_fail(err, UW_EINVAL, "%s: %s out of range, wanted %d .. %d, got %d", path,
+                           ranges[i].name, (int)ranges[i].low, (int)ranges[i].high,
+                           (int)ranges[i].value);
+    const char *nearest = NULL;
+    const char *name = o->policy ? o->policy : "random";
+    if (!uw__policy_parse(name, &j->policy, &nearest)) {
+        uw_fail(err, UW_EINVAL, "%s: no such policy, wanted random, expert, weak or none, got '%s'",
+                path, name);
+        if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
+        return UW_EINVAL;
+    }
+    if (o->variation) j->variation = *o->variation;
+    /* a variation that no episode can have is refused before a file is made */
+    double values[UW_MAX_FACTOR_VALUES];
+    bool fixed[UW_MAX_FACTOR_VALUES];
+    return uw_variation_resolve(j->cls, &j->variation, o->seed ^ variation_salt, 0, values, fixed,
+                                err);
+}
+
+static uw_status job_alloc(job *j, uw_context *ctx, const char *path, uw_err *err) {
+    const int32_t threads = uw_context_threads(ctx);
+    const uint64_t fit = max_batch_bytes / j->schema.slot_bytes;
+    uint64_t count = (uint64_t)threads * SLOTS_PER_THREAD;
+    if (count > fit) count = fit;
+    if (count > (uint64_t)j->options->episodes) count = (uint64_t)j->options->episodes;
+    if (count < 1) count = 1;
+    j->num_slots = (int32_t)count;
+    j->slots = calloc(count, sizeof *j->slots);
+    j->memory = calloc(count, j->schema.slot_bytes); /* zeroed: padding between columns */
+    j->envs = calloc((size_t)threads, sizeof(uw_env *));
+    if (!j->slots || !j->memory || !j->envs) {
+        uw_fail(err, UW_ENOMEM, "%s: no memory for %d episodes of %zu bytes", path,
+                (int)j->num_slots, j->schema.slot_bytes);
+        uw_err_fix(err, "record shorter episodes (--steps) or smaller pictures (--size)");
+        return UW_ENOMEM;
+    }
+    for (int32_t i = 0; i < j->num_slots; i++)
+        j->slots[i].data = j->memory + (size_t)i * j->schema.slot_bytes;
+    for (; j->num_envs < threads; j->num_envs++) {
+        const uw_status s = uw_env_new(j->cls->name, &j->envs[j->num_envs], err);
+        if (s) return s;
+    }
+    return UW_OK;
+}
+
+static void job_fini(job *j) {
+    for (int32_t i = 0; i < j->num_envs; i++) uw_env_free(j->envs[i]);
+    free(j->envs);
+    free(j->slots);
+    free(j->memory);
+}
+
+static bool same_text(const char *a, const char *b) {
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Refuse to continue a file that was collected otherwise: its later episodes would not belong. */
+static uw_status resume_check(const job *j, const char *path, const uw_dataset_meta *meta,
+                              uw_err *err) {
+    uw_dataset *data = NULL;
+    uw_status s = uw_dataset_open(path, &data, err);
+    if (s) return s;
+    const uw_dataset_meta *old = uw_dataset_meta_of(data);
+    const int64_t episodes = uw_dataset_episodes(data);
+    const char *what = !same_text(old->env, meta->env)               ? "world"
+                       : !same_text(old->policy, meta->policy)       ? "policy"
+                       : !same_text(old->variation, meta->variation) ? "variation"
+                       : old->action_repeat != meta->action_repeat   ? "action_repeat"
+                       : old->seed != meta->seed                     ? "seed"
+                       : episodes > 0 && uw_dataset_episode_rows(data, 0) != j->options->steps + 1
+                           ? "steps"
+                           : NULL;
+    if (what) {
+        s = uw_fail(err, UW_EINVAL, "%s: resume: wanted the %s it was collected with, got another",
+                    path, what);
+    } else if (episodes > j->options->episodes) {
+        s = uw_fail(err, UW_EINVAL, "%s: resume: wanted %d episodes, got a file with %lld", path,
+                    (int)j->options->episodes, (long long)episodes);
+    }
+    if (s) uw_err_fix(err, "repeat the options of the first run, or write to another file");
+    uw_dataset_close(data);
+    return s;
+}
+
+/* Compute and record everything from `done` on; on a stop or an error the complete episodes stay.
+ */
+static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recorder *rec,
+                             int64_t done, uw_err *err) {
+    const int64_t total = j->options->episodes;
+    const int64_t rows = (int64_t)j->options->steps + 1;
+    while (done < total) {
+        const int64_t left = total - done;
+        const size_t count = (size_t)(left < j->num_slots ? left : j->num_slots);
+        j->first = done;
+        uw__pool_run(ctx->pool, count, record_task, j);
+        for (size_t i = 0; i < count; i++) {
+            const slot *at = &j->slots[i];
+            if (at->status) {
+                if (err) *err = at->err;
+                return at->status;
+            }
+            const void *cells[UW_MAX_COLUMNS];
+            for (int32_t c = 0; c < j->schema.count; c++) cells[c] = cell(j, at, c, 0);
+            const uw_status s = uw_recorder_episode(rec, ctx, cells, rows, err);
+            if (s) return s;
+            done++;
+            if (!uw__progress(ctx, "collect", done, total) && done < total) {
+                uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %lld of %lld episodes", path,
+                        (long long)done, (long long)total);
+                uw_err_fix(err, "the same command with --resume continues");
+                return UW_EINTERRUPTED;
+            }
+        }
+    }
+    return UW_OK;
+}
+
+/* What the file holds now. */
+static uw_status measure(const job *j, const char *path, int64_t found, int64_t episodes,
+                         double seconds, uw_collect_result *out, uw_err *err) {
+    const int64_t rows = (int64_t)j->options->steps + 1;
+    uint64_t bytes = 0;
+    const uw_status s = uw__file_size(path, &bytes, err);
+    if (s) return s;
+    *out = (uw_collect_result){.episodes = episodes,
+                               .frames = episodes * rows,
+                               .bytes = (int64_t)bytes,
+                               .seconds = seconds,
+                               .new_frames = (episodes - found) * rows};
+    return UW_OK;
+}
+
+uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
+                         const uw_collect_options *options, uw_collect_result *out, uw_err *err) {
+    const double started = uw__clock_s();
+    job j = {.options = options};
+    uw_recorder *rec = NULL;
+    char variation[MAX_VARIATION_TEXT];
+    int64_t found = 0, episodes = 0;
+    uw_status s = options_check(env, path, options, &j, err);
+    if (!s) s = schema_init(&j, path, err);
+    if (s) goto done;
+    uw__variation_format(j.cls, &j.variation, variation, sizeof variation);
+    const uw_dataset_meta meta = {.env = j.cls->name,
+                                  .policy = options->policy ? options->policy : "random",
+                                  .variation = variation,
+                                  .action_repeat = options->action_repeat,
+                                  .seed = options->seed};
+    uw_open_mode mode = options->overwrite ? UW_OPEN_OVERWRITE : UW_OPEN_NEW;
+    if (options->resume && uw__file_exists(path)) {
+        mode = UW_OPEN_APPEND;
+        s = resume_check(&j, path, &meta, err);
+        if (s) goto done;
+    }
+    s = job_alloc(&j, ctx, path, err);
+    if (!s) s = uw_recorder_open(path, j.schema.columns, j.schema.count, &meta, mode, &rec, err);
+    if (s) goto done;
+
+    found = uw_recorder_episodes(rec);
+    s = run_batches(&j, ctx, path, rec, found, err);
+    episodes = uw_recorder_episodes(rec);
+    /* close in any case, so that what is complete is indexed; the first error is the one to tell */
+    const uw_status closed = uw_recorder_close(rec, s ? NULL : err);
+    if (!s) s = closed;
+    if (!s || (s == UW_EINTERRUPTED && !closed)) {
+        const uw_status measured =
+            measure(&j, path, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
+        if (!s) s = measured;
+    }
+done:
+    job_fini(&j);
+    return s;
+}
