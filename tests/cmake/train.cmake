@@ -2,3 +2,11 @@
 uw_test(parity_golden_losses SOURCES parity/golden_losses.c MODULES train LABELS parity ARGS sigreg)
 add_test(NAME parity_golden_losses_vicreg COMMAND parity_golden_losses vicreg)
 set_tests_properties(parity_golden_losses_vicreg PROPERTIES LABELS parity TIMEOUT 60)
+
+# The losses in double against central differences: the double objects stand in for kernels, nn and model.
+uw_test(grad_losses SOURCES property/grad_losses.c MODULES base LABELS property)
+target_compile_definitions(grad_losses PRIVATE UW_DOUBLE)
+target_sources(grad_losses PRIVATE $<TARGET_OBJECTS:uw_losses_double> $<TARGET_OBJECTS:uw_net_double>
+                                   $<TARGET_OBJECTS:uw_kernels_double>)
+target_include_directories(grad_losses PRIVATE ${PROJECT_SOURCE_DIR}/src/kernels
+  ${PROJECT_SOURCE_DIR}/src/nn ${PROJECT_SOURCE_DIR}/src/model ${PROJECT_SOURCE_DIR}/src/train)
