@@ -113,6 +113,22 @@ UW_API uw_tensor uw_model_tensor(const uw_model *model, int32_t i);
 /* Write the SHA-256 over all tensors (name, dtype, shape, bytes, in name order) as 64 hex digits + NUL. */
 UW_API void uw_model_sha256(const uw_model *model, char hex[65]);
 
+/* ---- any safetensors file ------------------------------------------------------------------------ */
+
+/* A validated safetensors file of whatever origin, read-only: for inspection. */
+typedef struct uw_weights uw_weights;
+/* Open one. Own: *out, uw_weights_close. Returns as uw_model_load. */
+UW_API uw_status uw_weights_open(const char *path, uw_weights **out, uw_err *err);
+UW_API void uw_weights_close(uw_weights *weights);
+UW_API int32_t uw_weights_num_tensors(const uw_weights *weights);
+UW_API uw_tensor uw_weights_tensor(const uw_weights *weights, int32_t i);
+/* Return the value of a __metadata__ key, or NULL. */
+UW_API const char *uw_weights_meta(const uw_weights *weights, const char *key);
+/* As uw_model_sha256. */
+UW_API void uw_weights_sha256(const uw_weights *weights, char hex[65]);
+
+/* ---- encoding ------------------------------------------------------------------------------------ */
+
 /* Encode n observations with the running statistics.
  *
  * Shapes   frames: [n, Y, X, 3] u8 or NULL; columns: [n, observe_dim] or NULL (which one: the input);
@@ -128,6 +144,7 @@ UW_API uw_status uw_model_encode(uw_context *ctx, const uw_model *model, const u
 typedef struct uw_dynamics_limits {
     int32_t num_samples; /* N: most candidates per rollout call */
     int32_t horizon;     /* H: longest rollout */
+    int32_t num_threads; /* parallel: uw_context_threads(ctx); 0 = 1 */
 } uw_dynamics_limits;
 
 /* Return the bytes uw_model_dynamics_init needs; 0 when limits are out of range. */
@@ -136,7 +153,9 @@ UW_API size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics
  *
  * Own      mem: the caller's, 64-byte aligned, outlives *out; model and ctx outlive it too
  * Alloc    none, here and in every later call
- * Threads  serial when parallel is false (many instances side by side); else uses ctx's pool */
+ * Threads  serial when parallel is false (many instances side by side); else uses ctx's pool
+ * Returns  UW_OK; UW_EINVAL for limits out of range, NULL or misaligned mem; UW_ENOMEM when mem_size is too
+ *          small, or parallel and ctx has more threads than limits say.  On error *out is zero. */
 UW_API uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
                                         const uw_dynamics_limits *limits, bool parallel, void *mem,
                                         size_t mem_size, uw_dynamics *out);

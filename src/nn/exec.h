@@ -17,6 +17,8 @@ typedef struct uw_exec {
 
 /* Place an exec's scratch: extra_reals on top of the GEMM's per worker.  pool may be NULL. */
 uw_exec uw__exec_layout(uw_arena *arena, const uw_kernels *k, uw_pool *pool, size_t extra_reals);
+/* The same for a stated number of workers, for measuring before there is a pool. */
+uw_exec uw__exec_layout_for(uw_arena *arena, int32_t num_workers, size_t extra_reals);
 
 /* Return the GEMM scratch and the extra scratch of one worker.  A serial exec has one area, whichever
  * worker of an outer pool runs it. */

@@ -1,0 +1,317 @@
+/* A model as uw_dynamics: what a planner calls thousands of times per decision.
+ *
+ * Candidates are cut into blocks of a fixed size whose activations stay in the second-level cache;
+ * a block is rolled out over the whole horizon before the next begins.  Two ways through the
+ * predictor:
+ *
+ *   markov  the residual MLP on raw actions: its weights are transposed once, at init, so that the
+ * GEMM packs them with straight copies window  everything else: a window of at most history_size
+ * latents and encoded actions, positions counted from the window's start, one predictor call per
+ * step
+ *
+ * Nothing here allocates after init. */
+#include <string.h>
+
+#include "model_struct.h"
+#include "observe.h"
+#include "parts.h"
+
+enum { BLOCK = 64 }; /* candidates */
+enum { MAX_SAMPLES = 1 << 16, MAX_HORIZON = 4096, MAX_THREADS = 256 };
+
+/* What one worker needs; a serial instance has one. */
+typedef struct lane {
+    /* markov */
+    float *x;       /* [BLOCK, D + A] */
+    float *h1, *h2; /* [BLOCK, hidden] */
+    /* window */
+    uw_action_acts *action;
+    uw_predict_acts *predict;
+    float *a;                         /* [BLOCK, steps, A] normalised actions, past included */
+    float *c;                         /* [BLOCK, steps, cond] */
+    float *sequence;                  /* [BLOCK, history + horizon, D] */
+    float *z_window, *c_window, *out; /* [BLOCK, window, D or cond] */
+} lane;
+
+typedef struct model_dynamics {
+    const uw_model *model;
+    uw_exec exec;
+    uw_dynamics_limits limits;
+    bool markov;
+    uw_encode_acts *encode_acts;
+    float *x;            /* [input_reals] one prepared observation */
+    float *w1, *w2, *w3; /* markov: [in, out] */
+    lane *lanes;         /* [num_workers] */
+} model_dynamics;
+
+/* ---- layout -------------------------------------------------------------------------------------
+ */
+
+static bool is_markov(const uw_net *net) {
+    return net->config.predictor == UW_PREDICTOR_MLP && !net->config.pred_proj_dim &&
+           !net->config.action_smooth_dim;
+}
+
+static void markov_lane(uw_arena *arena, const uw_net *net, lane *l) {
+    const size_t in = (size_t)(net->config.latent_dim + net->action_block);
+    const size_t hidden = (size_t)net->config.predictor_mlp_dim;
+    l->x = uw__take(arena, BLOCK * in);
+    l->h1 = uw__take(arena, BLOCK * hidden);
+    l->h2 = uw__take(arena, BLOCK * hidden);
+}
+
+static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_limits *limits,
+                        lane *l) {
+    const size_t d = (size_t)net->config.latent_dim, cond = (size_t)net->cond_dim;
+    const size_t window = (size_t)net->config.history_size;
+    const size_t steps = window - 1 + (size_t)limits->horizon;
+    l->action = uw__action_layout(arena, net, BLOCK * steps, false);
+    l->predict = uw__predict_layout(arena, net, BLOCK, window, false);
+    l->a = uw__take(arena, BLOCK * steps * (size_t)net->action_block);
+    l->c = uw__take(arena, BLOCK * steps * cond);
+    l->sequence = uw__take(arena, BLOCK * (steps + 1) * d);
+    l->z_window = uw__take(arena, BLOCK * window * d);
+    l->c_window = uw__take(arena, BLOCK * window * cond);
+    l->out = uw__take(arena, BLOCK * window * d);
+}
+
+static model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
+                                       const uw_dynamics_limits *limits, int32_t workers) {
+    const uw_net *net = &model->net;
+    const size_t in = (size_t)(net->config.latent_dim + net->action_block);
+    const size_t hidden = (size_t)net->config.predictor_mlp_dim;
+    const size_t d = (size_t)net->config.latent_dim;
+    model_dynamics tmp = {.model = model, .limits = *limits, .markov = is_markov(net)};
+    model_dynamics *self = uw_arena_alloc(arena, 1, sizeof *self);
+
+    tmp.exec = uw__exec_layout_for(arena, workers, uw__net_extra_reals(net));
+    tmp.encode_acts = uw__encode_layout(arena, net, 1, false);
+    tmp.x = uw__take(arena, net->input_reals);
+    if (tmp.markov) {
+        tmp.w1 = uw__take(arena, in * hidden);
+        tmp.w2 = uw__take(arena, hidden * hidden);
+        tmp.w3 = uw__take(arena, hidden * d);
+    }
+    tmp.lanes = uw_arena_alloc(arena, (size_t)workers, sizeof *tmp.lanes);
+    for (int32_t w = 0; w < workers; w++) {
+        lane l = {0};
+        if (tmp.markov)
+            markov_lane(arena, net, &l);
+        else
+            window_lane(arena, net, limits, &l);
+        if (tmp.lanes && !arena->failed) tmp.lanes[w] = l;
+    }
+    if (self && !arena->failed) *self = tmp;
+    return self;
+}
+
+static bool limits_ok(const uw_dynamics_limits *limits) {
+    return limits && limits->num_samples >= 1 && limits->num_samples <= MAX_SAMPLES &&
+           limits->horizon >= 1 && limits->horizon <= MAX_HORIZON && limits->num_threads >= 0 &&
+           limits->num_threads <= MAX_THREADS;
+}
+
+/* ---- observations
+ * ---------------------------------------------------------------------------------- */
+
+static uw_status encode(void *self, const void *observation, float *z) {
+    model_dynamics *m = self;
+    const uw_net *net = &m->model->net;
+
+    if (net->config.input == UW_INPUT_COLUMNS) {
+        if (!uw__observe_columns(net, &m->model->normalisers, observation, 1, m->x))
+            return UW_ENONFINITE;
+    } else {
+        uw__net_prepare(&m->exec, net, observation, 1, m->x);
+    }
+    uw__encode_forward(&m->exec, net, m->model->params, m->model->buffers, m->encode_acts, m->x, 1,
+                       false, z);
+    return uw__all_finite(z, (size_t)net->config.latent_dim) ? UW_OK : UW_ENONFINITE;
+}
+
+/* ---- rollouts
+ * ---------------------------------------------------------------------------------------- */
+
+typedef struct rollout_task {
+    model_dynamics *m;
+    const float *z0, *past, *actions;
+    size_t history, n, h;
+    float *z;
+} rollout_task;
+
+/* out [A] = the block of actions as the network sees it. */
+static void normalise_action(const uw_net *net, const uw_normalisers *n, const float *a,
+                             float *out) {
+    const size_t block = (size_t)net->action_block, dim = (size_t)n->action_dim;
+    if (dim == 0) {
+        memcpy(out, a, block * sizeof *out);
+        return;
+    }
+    for (size_t i = 0; i < block; i++)
+        out[i] = (a[i] - n->action_mean[i % dim]) / n->action_std[i % dim];
+}
+
+/* y [rows, out] = (y +) x [rows, in] w + b, with w transposed beforehand. */
+static void product(const model_dynamics *m, float *scratch, const float *x, size_t ldx,
+                    const float *w, const float *b, size_t rows, size_t in, size_t out, float *y,
+                    size_t ldy, bool accumulate) {
+    const uw_gemm_args g = {.accumulate = accumulate,
+                            .m = rows,
+                            .n = out,
+                            .k = in,
+                            .a = x,
+                            .lda = ldx,
+                            .b = w,
+                            .ldb = out,
+                            .bias = b,
+                            .c = y,
+                            .ldc = ldy};
+    m->exec.k->gemm(&g, scratch);
+}
+
+static void markov_block(void *arg, size_t index, int32_t worker) {
+    const rollout_task *t = arg;
+    const model_dynamics *m = t->m;
+    const uw_net *net = &m->model->net;
+    const lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
+    float *scratch = uw__exec_gemm_scratch(&m->exec, worker);
+    const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block, in = d + a;
+    const size_t hidden = (size_t)net->config.predictor_mlp_dim;
+    const size_t first = index * BLOCK, rows = t->n - first < BLOCK ? t->n - first : BLOCK;
+    const float *b1 = uw__bind(net, net->at_predictor + 1, m->model->params);
+    const float *b2 = uw__bind(net, net->at_predictor + 3, m->model->params);
+    const float *b3 = uw__bind(net, net->at_predictor + 5, m->model->params);
+
+    for (size_t r = 0; r < rows; r++)
+        memcpy(l->x + r * in, t->z0 + (t->history - 1) * d, d * sizeof *l->x);
+    for (size_t s = 0; s < t->h; s++) {
+        for (size_t r = 0; r < rows; r++)
+            normalise_action(net, &m->model->normalisers, t->actions + ((first + r) * t->h + s) * a,
+                             l->x + r * in + d);
+        product(m, scratch, l->x, in, m->w1, b1, rows, in, hidden, l->h1, hidden, false);
+        m->exec.k->gelu(l->h1, l->h1, rows * hidden);
+        product(m, scratch, l->h1, hidden, m->w2, b2, rows, hidden, hidden, l->h2, hidden, false);
+        m->exec.k->gelu(l->h2, l->h2, rows * hidden);
+        /* the residual: onto the latents where they stand, in front of the next actions */
+        product(m, scratch, l->h2, hidden, m->w3, b3, rows, hidden, d, l->x, in, true);
+        for (size_t r = 0; r < rows; r++)
+            memcpy(t->z + ((first + r) * t->h + s) * d, l->x + r * in, d * sizeof *l->x);
+    }
+}
+
+/* Fill the lane's sequence and encoded actions of a block of candidates. */
+static void window_start(const rollout_task *t, const lane *l, size_t first, size_t rows) {
+    const model_dynamics *m = t->m;
+    const uw_net *net = &m->model->net;
+    const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block;
+    const size_t past = t->history - 1, steps = past + t->h;
+
+    for (size_t r = 0; r < rows; r++) {
+        memcpy(l->sequence + r * (steps + 1) * d, t->z0, t->history * d * sizeof *t->z0);
+        for (size_t s = 0; s < steps; s++) {
+            const float *from =
+                s < past ? t->past + s * a : t->actions + ((first + r) * t->h + s - past) * a;
+            normalise_action(net, &m->model->normalisers, from, l->a + (r * steps + s) * a);
+        }
+    }
+    uw__action_forward(&m->exec, net, m->model->params, l->action, l->a, rows * steps, l->c);
+}
+
+static void window_block(void *arg, size_t index, int32_t worker) {
+    const rollout_task *t = arg;
+    model_dynamics *m = t->m;
+    const uw_net *net = &m->model->net;
+    const lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
+    const size_t d = (size_t)net->config.latent_dim, cond = (size_t)net->cond_dim;
+    const size_t most = (size_t)net->config.history_size, steps = t->history - 1 + t->h;
+    const size_t first = index * BLOCK, rows = t->n - first < BLOCK ? t->n - first : BLOCK;
+
+    window_start(t, l, first, rows);
+    for (size_t s = 0; s < t->h; s++) {
+        const size_t known = t->history + s, w = known < most ? known : most, from = known - w;
+        for (size_t r = 0; r < rows; r++) {
+            memcpy(l->z_window + r * w * d, l->sequence + (r * (steps + 1) + from) * d,
+                   w * d * sizeof *l->z_window);
+            memcpy(l->c_window + r * w * cond, l->c + (r * steps + from) * cond,
+                   w * cond * sizeof *l->c_window);
+        }
+        uw__predict_forward(&m->exec, net, m->model->params, m->model->buffers, l->predict,
+                            l->z_window, l->c_window, rows, w, false, NULL, l->out);
+        for (size_t r = 0; r < rows; r++) {
+            const float *next = l->out + (r * w + w - 1) * d;
+            memcpy(l->sequence + (r * (steps + 1) + known) * d, next, d * sizeof *next);
+            memcpy(t->z + ((first + r) * t->h + s) * d, next, d * sizeof *next);
+        }
+    }
+}
+
+static uw_status rollout(void *self, const float *z0, int32_t history, const float *past,
+                         const float *actions, int32_t n, int32_t h, float *z) {
+    model_dynamics *m = self;
+    const int32_t most = m->model->net.config.history_size;
+    if (history < 1 || history > most || (history > 1 && !past) || n < 0 ||
+        n > m->limits.num_samples || h < 1 || h > m->limits.horizon)
+        return UW_EINVAL;
+
+    rollout_task t = {.m = m,
+                      .z0 = z0,
+                      .past = past,
+                      .actions = actions,
+                      .history = (size_t)history,
+                      .n = (size_t)n,
+                      .h = (size_t)h,
+                      .z = z};
+    uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, BLOCK),
+                 m->markov ? markov_block : window_block, &t);
+    return UW_OK;
+}
+
+/* ---- life
+ * ---------------------------------------------------------------------------------------------- */
+
+/* w [out, in] of tensor `index` -> wt [in, out]. */
+static void transpose(const uw_model *model, int32_t index, float *wt) {
+    const uw_linear l = uw__bind_linear(&model->net, index, false, model->params, NULL);
+    for (size_t o = 0; o < l.out; o++)
+        for (size_t i = 0; i < l.in; i++) wt[i * l.out + o] = l.w[o * l.in + i];
+}
+
+size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics_limits *limits) {
+    uw_arena measure = UW_ARENA_MEASURE;
+    if (!limits_ok(limits)) return 0;
+    dynamics_layout(&measure, model, limits, limits->num_threads ? limits->num_threads : 1);
+    return measure.failed ? 0 : measure.used;
+}
+
+uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
+                                 const uw_dynamics_limits *limits, bool parallel, void *mem,
+                                 size_t mem_size, uw_dynamics *out) {
+    const uw_net *net = &model->net;
+
+    *out = (uw_dynamics){0};
+    if (!ctx || !limits_ok(limits) || !mem || (uintptr_t)mem % UW_ALIGN) return UW_EINVAL;
+    uw_arena arena = {.base = mem, .cap = mem_size};
+    model_dynamics *self =
+        dynamics_layout(&arena, model, limits, parallel ? uw_context_threads(ctx) : 1);
+    if (arena.failed) return UW_ENOMEM;
+    self->exec.k = ctx->kernels;
+    self->exec.pool = parallel ? ctx->pool : NULL;
+    if (self->markov) {
+        transpose(model, net->at_predictor, self->w1);
+        transpose(model, net->at_predictor + 2, self->w2);
+        transpose(model, net->at_predictor + 4, self->w3);
+    }
+    const size_t side = (size_t)net->config.image_size;
+    *out = (uw_dynamics){.dims = {.latent_dim = net->config.latent_dim,
+                                  .action_dim = net->action_block,
+                                  .history_size = net->config.history_size,
+                                  .num_samples = limits->num_samples,
+                                  .horizon = limits->horizon,
+                                  .observation_bytes = net->config.input == UW_INPUT_COLUMNS
+                                                           ? net->input_reals * sizeof(float)
+                                                           : side * side * 3},
+                         .self = self,
+                         .encode = encode,
+                         .rollout = rollout};
+    return UW_OK;
+}

@@ -1,0 +1,303 @@
+/* A model as a safetensors file: the tensors, and in __metadata__ everything needed to act.
+ *
+ *   umwelt.version       of the writer
+ *   umwelt.config        the model's configuration, flat JSON
+ *   umwelt.normalisers   action_mean, action_std, observe_mean, observe_std: lists of numbers
+ *   umwelt.provenance    preset, env, dataset_hash, seed, action_repeat, trained_factors, observe
+ *   umwelt.training      every resolved key of the training that made it, as it was given
+ *
+ * Reading trusts nothing: header, then configuration, then every tensor's name, type, shape and
+ * numbers. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "model_struct.h"
+#include "safetensors.h"
+#include "tensors.h"
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+/* What does not fit, gathered into one line. */
+typedef struct misfits {
+    int32_t missing, extra, misshaped;
+    char text[150];
+} misfits;
+
+static void note(misfits *m, const char *what, const char *name) {
+    const size_t used = strlen(m->text);
+    snprintf(m->text + used, sizeof m->text - used, "%s%s%s", used ? "; " : "", what, name);
+}
+
+static void compare_tensor(misfits *m, const uw_net_tensor *want, const uw_tensor *got) {
+    const uw_dtype dtype = want->counter ? UW_DTYPE_I64 : UW_DTYPE_F32;
+    if (got->dtype == dtype && got->num_dims == want->num_dims &&
+        !memcmp(got->shape, want->shape, (size_t)want->num_dims * sizeof *want->shape))
+        return;
+    char wanted[64], found[64], line[256];
+    uw__shape_text(wanted, sizeof wanted, want->num_dims, want->shape);
+    uw__shape_text(found, sizeof found, got->num_dims, got->shape);
+    snprintf(line, sizeof line, "%s wanted %s %s, got %s %s", want->name, uw_dtype_str(dtype),
+             wanted, uw_dtype_str(got->dtype), found);
+    m->misshaped++;
+    note(m, "", line);
+}
+
+static uw_status check_tensors(const char *path, const uw_net *net, const uw_safetensors *file,
+                               uw_err *err) {
+    misfits m = {0};
+    for (int32_t i = 0; i < net->num_tensors; i++) {
+        const int32_t at = uw__safetensors_find(file, net->tensors[i].name);
+        if (at < 0) {
+            m.missing++;
+            note(&m, "missing ", net->tensors[i].name);
+            continue;
+        }
+        const uw_tensor got = uw__safetensors_tensor(file, at);
+        compare_tensor(&m, &net->tensors[i], &got);
+    }
+    m.extra = uw__safetensors_count(file) - (net->num_tensors - m.missing);
+    for (int32_t i = 0; m.extra && i < uw__safetensors_count(file); i++) {
+        const char *name = uw__safetensors_tensor(file, i).name;
+        if (strlen(m.text) + 1 >= sizeof m.text) break;
+        if (uw__net_find(net, name) < 0) note(&m, "extra ", name);
+    }
+    if (!m.missing && !m.extra && !m.misshaped) return UW_OK;
+    uw_err_fix(err, "the tensors do not belong to the configuration in the same file");
+    return uw_fail(err, UW_ESHAPE,
+                   "%s: tensors, wanted %d as configured, got %d missing, %d extra, "
+                   "%d mis-shaped: %s",
+                   path, (int)net->num_tensors, (int)m.missing, (int)m.extra, (int)m.misshaped,
+                   m.text);
+}
+
+/* Copy the numbers into params and buffers, refusing what is not finite. */
+static uw_status read_tensors(const char *path, const uw_net *net, const uw_safetensors *file,
+                              float *params, float *buffers, uw_err *err) {
+    for (int32_t i = 0; i < net->num_tensors; i++) {
+        const uw_net_tensor *t = &net->tensors[i];
+        const uw_tensor got = uw__safetensors_tensor(file, uw__safetensors_find(file, t->name));
+        float *to = (t->buffer ? buffers : params) + t->offset;
+        if (t->counter) {
+            int64_t value;
+            memcpy(&value, got.data, sizeof value);
+            if (value < 0 || value > 1 << 24) {
+                return uw_fail(err, UW_EFORMAT, "%s: %s, wanted a count 0 .. 2^24, got %" PRId64,
+                               path, t->name, value);
+            }
+            *to = (float)value;
+            continue;
+        }
+        memcpy(to, got.data, t->count * sizeof *to);
+        for (size_t k = 0; k < t->count; k++) {
+            if (!isfinite(to[k])) {
+                return uw_fail(err, UW_ENONFINITE, "%s: %s[%zu], wanted a finite number, got %g",
+                               path, t->name, k, (double)to[k]);
+            }
+        }
+    }
+    return UW_OK;
+}
+
+static uw_status read_floats(const char *path, const uw_json *j, const char *key, int32_t want,
+                             float *out, int32_t *count, uw_err *err) {
+    double *numbers = malloc((size_t)(want + 1) * sizeof *numbers);
+    if (!numbers) return uw_fail(err, UW_ENOMEM, "%s: %d numbers", path, (int)want);
+    uw_status s = UW_OK;
+    const int32_t n = uw__json_get_f64s(j, key, numbers, want + 1);
+    *count = n < 0 ? 0 : n;
+    if (*count != 0 && *count != want) {
+        s = uw_fail(err, UW_ESHAPE, "%s: normalisers.%s, wanted %d numbers, got %d", path, key,
+                    (int)want, (int)n);
+    }
+    for (int32_t i = 0; !s && i < *count; i++) out[i] = (float)numbers[i];
+    free(numbers);
+    return s;
+}
+
+/* Lists live in one block: action mean, action std, observe mean, observe std. */
+static uw_status read_normalisers(const char *path, const char *text, const uw_model_config *c,
+                                  float *block, uw_normalisers *n, uw_err *err) {
+    const int32_t a = c->action_dim, o = c->observe_dim;
+    uw_json *j = NULL;
+    int32_t counts[4] = {0};
+    uw_status s = UW_OK;
+
+    *n = (uw_normalisers){.action_mean = block,
+                          .action_std = block + a,
+                          .observe_mean = block + 2 * a,
+                          .observe_std = block + 2 * a + o};
+    if (!text) return UW_OK;
+    s = uw__json_parse(path, text, &j, err);
+    if (!s) s = read_floats(path, j, "action_mean", a, n->action_mean, &counts[0], err);
+    if (!s) s = read_floats(path, j, "action_std", a, n->action_std, &counts[1], err);
+    if (!s) s = read_floats(path, j, "observe_mean", o, n->observe_mean, &counts[2], err);
+    if (!s) s = read_floats(path, j, "observe_std", o, n->observe_std, &counts[3], err);
+    if (!s && (counts[0] != counts[1] || counts[2] != counts[3])) {
+        s = uw_fail(err, UW_EFORMAT, "%s: normalisers, wanted a std for every mean, got %d and %d",
+                    path, (int)(counts[1] + counts[3]), (int)(counts[0] + counts[2]));
+    }
+    n->action_dim = counts[0];
+    n->observe_dim = counts[2];
+    uw__json_free(j);
+    return s;
+}
+
+/* p's strings borrow from *json and file. */
+static uw_status read_provenance(const char *path, const uw_safetensors *file, uw_json **json,
+                                 uw_provenance *p, uw_err *err) {
+    const char *text = uw__safetensors_meta(file, "umwelt.provenance");
+    int64_t repeat = 1;
+
+    *p = (uw_provenance){.version = uw__safetensors_meta(file, "umwelt.version"),
+                         .config_json = uw__safetensors_meta(file, "umwelt.training"),
+                         .action_repeat = 1};
+    if (!text) return UW_OK;
+    const uw_status s = uw__json_parse(path, text, json, err);
+    if (s) return s;
+    p->preset = uw__json_get_str(*json, "preset");
+    p->env = uw__json_get_str(*json, "env");
+    p->dataset_hash = uw__json_get_str(*json, "dataset_hash");
+    p->trained_factors = uw__json_get_str(*json, "trained_factors");
+    p->observe = uw__json_get_str(*json, "observe");
+    const char *seed = uw__json_get_str(*json, "seed");
+    if (seed) p->seed = strtoull(seed, NULL, 10);
+    if (uw__json_get_i64(*json, "action_repeat", &repeat) && (repeat < 1 || repeat > 1000)) {
+        return uw_fail(err, UW_EFORMAT, "%s: action_repeat, wanted 1 .. 1000, got %" PRId64, path,
+                       repeat);
+    }
+    p->action_repeat = (int32_t)repeat;
+    return UW_OK;
+}
+
+static uw_status read_config(const char *path, const uw_safetensors *file, uw_model_config *config,
+                             uw_err *err) {
+    uw_err inner = {0};
+    const char *text = uw__safetensors_meta(file, "umwelt.config");
+    if (!text) {
+        uw_err_fix(err, "a model written by `umwelt train` carries its configuration");
+        return uw_fail(err, UW_EFORMAT, "%s: metadata, wanted umwelt.config, got none", path);
+    }
+    const uw_status s = uw__model_config_from_json(text, config, &inner);
+    if (!s) return UW_OK;
+    if (inner.fix[0]) uw_err_fix(err, "%s", inner.fix);
+    return uw_fail(err, s == UW_ENOMEM ? s : UW_EFORMAT, "%s: %s", path, inner.text);
+}
+
+uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
+    uw_safetensors *file = NULL;
+    uw_model_config config;
+    uw_net net = {0};
+    uw_normalisers normalisers;
+    uw_provenance provenance;
+    uw_json *json = NULL;
+    float *params = NULL, *buffers = NULL, *block = NULL;
+
+    *out = NULL;
+    uw_status s = uw__safetensors_open(path, 0, &file, err);
+    if (!s) s = read_config(path, file, &config, err);
+    if (!s) s = uw__net_init(&config, &net, err);
+    /* the file holds as many bytes as the table asks for before any memory is taken */
+    if (!s) s = check_tensors(path, &net, file, err);
+    if (s) goto done;
+    params = malloc((net.num_params + 1) * sizeof *params);
+    buffers = malloc((net.num_buffers + 1) * sizeof *buffers);
+    block =
+        malloc(2 * ((size_t)config.action_dim + (size_t)config.observe_dim + 1) * sizeof *block);
+    if (!params || !buffers || !block) {
+        s = uw_fail(err, UW_ENOMEM, "%s: %zu numbers", path, net.num_params);
+        goto done;
+    }
+    s = read_tensors(path, &net, file, params, buffers, err);
+    if (!s) {
+        s = read_normalisers(path, uw__safetensors_meta(file, "umwelt.normalisers"), &config, block,
+                             &normalisers, err);
+    }
+    if (!s) s = read_provenance(path, file, &json, &provenance, err);
+    if (!s) s = uw__model_new(&config, params, buffers, &normalisers, &provenance, out, err);
+done:
+    uw__json_free(json);
+    free(params);
+    free(buffers);
+    free(block);
+    uw__net_fini(&net);
+    uw__safetensors_close(file);
+    return s;
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static void set_floats(uw_json *j, const char *key, const float *x, int32_t count, double *work) {
+    for (int32_t i = 0; i < count; i++) work[i] = (double)x[i];
+    uw__json_set_f64s(j, key, work, count);
+}
+
+static char *normalisers_json(const uw_normalisers *n) {
+    uw_json *j = uw__json_new();
+    const size_t most = (size_t)(n->action_dim > n->observe_dim ? n->action_dim : n->observe_dim);
+    double *work = malloc((most + 1) * sizeof *work);
+    char *text = NULL;
+
+    if (j && work) {
+        set_floats(j, "action_mean", n->action_mean, n->action_dim, work);
+        set_floats(j, "action_std", n->action_std, n->action_dim, work);
+        set_floats(j, "observe_mean", n->observe_mean, n->observe_dim, work);
+        set_floats(j, "observe_std", n->observe_std, n->observe_dim, work);
+        text = uw__json_dump(j);
+    }
+    free(work);
+    uw__json_free(j);
+    return text;
+}
+
+static char *provenance_json(const uw_provenance *p) {
+    uw_json *j = uw__json_new();
+    char seed[24];
+    if (!j) return NULL;
+    snprintf(seed, sizeof seed, "%" PRIu64, p->seed); /* a string: 64 bits survive every reader */
+    uw__json_set_str(j, "preset", p->preset);
+    uw__json_set_str(j, "env", p->env);
+    uw__json_set_str(j, "dataset_hash", p->dataset_hash);
+    uw__json_set_str(j, "seed", seed);
+    uw__json_set_i64(j, "action_repeat", p->action_repeat);
+    uw__json_set_str(j, "trained_factors", p->trained_factors);
+    uw__json_set_str(j, "observe", p->observe);
+    char *text = uw__json_dump(j);
+    uw__json_free(j);
+    return text;
+}
+
+uw_status uw_model_save(const uw_model *model, const char *path, bool overwrite, uw_err *err) {
+    const int32_t count = model->net.num_tensors;
+    uw_tensor *tensors = calloc((size_t)count, sizeof *tensors);
+    char *normalisers = normalisers_json(&model->normalisers);
+    char *provenance = provenance_json(&model->provenance);
+    char *config = NULL;
+    uw_status s = uw__model_config_to_json(&model->net.config, &config);
+
+    if (s || !tensors || !normalisers || !provenance) {
+        s = uw_fail(err, UW_ENOMEM, "%s: a header of %d tensors", path, (int)count);
+        goto done;
+    }
+    for (int32_t i = 0; i < count; i++) tensors[i] = uw_model_tensor(model, i);
+    const uw_meta_pair meta[] = {
+        {"umwelt.version", model->provenance.version},
+        {"umwelt.config", config},
+        {"umwelt.normalisers", normalisers},
+        {"umwelt.provenance", provenance},
+        {"umwelt.training", model->provenance.config_json},
+    };
+    s = uw__safetensors_write(path, tensors, count, meta, sizeof meta / sizeof *meta, overwrite,
+                              err);
+done:
+    free(tensors);
+    free(normalisers);
+    free(provenance);
+    free(config);
+    return s;
+}
