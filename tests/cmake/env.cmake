@@ -5,3 +5,6 @@ uw_test(test_two_room SOURCES unit/test_two_room.c MODULES env LABELS unit)
 uw_test(alloc_env SOURCES property/alloc_env.c MODULES env LABELS property)
 target_link_options(alloc_env PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
                                       -Wl,--wrap=aligned_alloc)
+
+# Collecting needs worlds, policies and the recorder, and nothing that learns.
+uw_test(test_collect SOURCES unit/test_collect.c MODULES eval LABELS unit)
