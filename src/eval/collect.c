@@ -92,7 +92,7 @@ static uw_status schema_init(job *j, const char *path, uw_err *err) {
         s->columns[s->pixels].codec = UW_CODEC_ZSTD;
 #endif
     }
-    s->action = add_column(s, "action", UW_DTYPE_F32, 1, &actions, "full scale");
+    s->action = add_column(s, "action", UW_DTYPE_F32, 1, &actions, "1");
     s->state = add_column(s, "state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
     s->goal = add_column(s, "goal_state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
     for (int32_t i = 0; i < j->cls->num_factors; i++) {
