@@ -8,3 +8,9 @@ target_link_options(alloc_env PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--
 
 # Collecting needs worlds, policies and the recorder, and nothing that learns.
 uw_test(test_collect SOURCES unit/test_collect.c MODULES eval LABELS unit)
+
+# One program, one entry per recorded aspect.
+uw_test(parity_trace_tworoom_motion SOURCES parity/test_trace_two_room.c MODULES env io LABELS parity
+        ARGS motion)
+add_test(NAME parity_trace_tworoom_frames COMMAND parity_trace_tworoom_motion frames)
+set_tests_properties(parity_trace_tworoom_frames PROPERTIES LABELS parity TIMEOUT 300)
