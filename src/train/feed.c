@@ -239,6 +239,25 @@ static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_er
     return UW_OK;
 }
 
+/* A factor that was varied while recording, but is not drawn here, would be painted at its nominal value:
+ * frames that never were. */
+static uw_status check_varied(const uw_feed *f, const char *path, uw_err *err) {
+    for (int32_t i = 0; i < uw_dataset_num_columns(f->data); i++) {
+        const char *name = uw_dataset_column(f->data, i)->name;
+        const uw_factor *factor = uw_env_factor(f->redraw.env, name, NULL);
+        bool drawn = !factor || !factor->affects_picture;
+        for (int32_t k = 0; k < f->redraw.num_factors; k++) {
+            drawn = drawn || f->redraw.factors[k] == factor;
+        }
+        if (drawn) continue;
+        uw_fail(err, UW_EUNSUPPORTED, "%s: recorded with varied %s, which redraw would not show", path,
+                name);
+        uw_err_fix(err, "add %s to augment_factors, or set augment=colour", name);
+        return UW_EUNSUPPORTED;
+    }
+    return UW_OK;
+}
+
 /* The most bytes that reading one window needs beside its own place. */
 static size_t temp_bytes(const uw_feed *f) {
     size_t most = f->window * f->action_block * sizeof(float);
@@ -285,7 +304,10 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
     }
     if (!s) s = resolve_action(&f, config, err);
     if (!s) s = resolve_observe(&f, config, err);
-    if (!s && config->augment == UW_AUGMENT_REDRAW) s = resolve_redraw(&f, config, err);
+    if (!s && config->augment == UW_AUGMENT_REDRAW) {
+        s = resolve_redraw(&f, config, err);
+        if (!s) s = check_varied(&f, path, err);
+    }
     if (!s && config->inverse_weight > 0.0f) {
         if (!config->model.action_dim) {
             s = uw_fail(err, UW_EINVAL, "inverse_weight: wanted 0 without actions");

@@ -41,7 +41,7 @@ double uw__loss_validate(const uw_exec *e, const uw_net *net, const uw_real *par
 
 /* Latents [windows * T, D] of the last call. */
 const uw_real *uw__loss_latents(const uw_loss_state *state);
-/* The regulariser's state, whose directions a parity test replaces; NULL when its weight is 0. */
+/* The regulariser, for a parity test to give it directions; NULL when its weight is 0. */
 struct uw_sigreg *uw__loss_sigreg(uw_loss_state *state);
 
 /* Arithmetic of one window through uw__loss_gradient: convolutions and matrix products, forward and backward. */

@@ -459,9 +459,6 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     if (m->predictor == UW_PREDICTOR_ADALN && c->window - 1 > m->history_size)
         return bad(err, "window", "wanted at most history_size + 1 with the adaln predictor",
                    "set window to history_size + 1");
-    if (c->warmup_steps > (c->schedule_steps ? c->schedule_steps : c->steps))
-        return bad(err, "warmup_steps", "wanted at most the steps of the schedule",
-                   "lower warmup_steps");
     if (c->augment_ramp_start > c->augment_ramp_end)
         return bad(err, "augment_ramp_start", "wanted at most augment_ramp_end", "lower it");
     if (c->augment != UW_AUGMENT_NONE && m->input == UW_INPUT_COLUMNS)

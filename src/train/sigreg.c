@@ -15,6 +15,7 @@ enum { BLOCK = 16, ROW_BLOCK = 64 };
 
 struct uw_sigreg {
     uw_sigreg_dims dims;
+    bool given; /* the directions are the caller's */
     double t[UW_SIGREG_MAX_KNOTS], phi[UW_SIGREG_MAX_KNOTS], weight[UW_SIGREG_MAX_KNOTS];
     uw_real *dirs;   /* [P, D] unit rows */
     uw_real *h, *dh; /* [n, P] projections of one set, and their gradient */
@@ -52,7 +53,8 @@ uw_sigreg *uw__sigreg_layout(uw_arena *arena, const uw_sigreg_dims *dims) {
     return s;
 }
 
-uw_real *uw__sigreg_directions_of(uw_sigreg *s) {
+uw_real *uw__sigreg_directions_give(uw_sigreg *s) {
+    s->given = true;
     return s->dirs;
 }
 
@@ -86,7 +88,7 @@ static void draw_block(void *arg, size_t block, int32_t worker) {
 
 void uw__sigreg_directions(const uw_exec *e, uw_sigreg *s, uint64_t seed, uint64_t step) {
     draw_args a = {s, seed, step};
-    uw__pool_run(e->pool, num_blocks(&s->dims), draw_block, &a);
+    if (!s->given) uw__pool_run(e->pool, num_blocks(&s->dims), draw_block, &a);
 }
 
 /* ---- value and gradient

@@ -31,8 +31,8 @@ typedef struct uw_sigreg uw_sigreg;
 uw_sigreg *uw__sigreg_layout(uw_arena *arena, const uw_sigreg_dims *dims);
 /* Draw fresh unit directions: a function of (seed, step). */
 void uw__sigreg_directions(const uw_exec *e, uw_sigreg *s, uint64_t seed, uint64_t step);
-/* Return the directions [P, D], unit rows; tests write their own. */
-uw_real *uw__sigreg_directions_of(uw_sigreg *s);
+/* Return the directions [P, D], unit rows, for the caller to write: from now on none are drawn. */
+uw_real *uw__sigreg_directions_give(uw_sigreg *s);
 /* Return the statistic of z and add weight * its gradient to dz (nullable).
  * Shapes   z, dz: row i of set j is row i * sets + j of [n * sets, D]                            */
 double uw__sigreg_loss(const uw_exec *e, uw_sigreg *s, const uw_real *z, double weight,

@@ -10,3 +10,7 @@ target_sources(grad_losses PRIVATE $<TARGET_OBJECTS:uw_losses_double> $<TARGET_O
                                    $<TARGET_OBJECTS:uw_kernels_double>)
 target_include_directories(grad_losses PRIVATE ${PROJECT_SOURCE_DIR}/src/kernels
   ${PROJECT_SOURCE_DIR}/src/nn ${PROJECT_SOURCE_DIR}/src/model ${PROJECT_SOURCE_DIR}/src/train)
+
+uw_test(parity_golden_step1 SOURCES parity/golden_step.c MODULES train LABELS parity ARGS step1)
+add_test(NAME parity_golden_step5 COMMAND parity_golden_step1 step5)
+set_tests_properties(parity_golden_step5 PROPERTIES LABELS parity TIMEOUT 120)

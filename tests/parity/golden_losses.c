@@ -44,7 +44,7 @@ static void sigreg_case(golden *g, size_t b, size_t d, size_t t, size_t p, int32
     const uw_tensor dirs = golden_tensor(g, key); /* [D, P], unit columns */
     for (size_t i = 0; i < p; i++) {
         for (size_t j = 0; j < d; j++) {
-            uw__sigreg_directions_of(s)[i * d + j] = (float)((const double *)dirs.data)[j * p + i];
+            uw__sigreg_directions_give(s)[i * d + j] = (float)((const double *)dirs.data)[j * p + i];
         }
     }
     float *z = calloc(b * t * d, sizeof *z), *dz = calloc(b * t * d, sizeof *dz);
