@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "internal.h"
+
 enum { MAX_SIZE = UW_MAX_FRAME_SIZE, BLOCK = 16 };
 
 /* ---- walls and doors ---------------------------------------------------------------------------
@@ -250,6 +252,7 @@ static void draw_spot(const double *color_values, const float *center, double ra
 
 void uw__room_draw(const double *values, const float *state, const float *goal, int32_t size,
                    uint8_t *rgb) {
+    UW_ASSERT(size >= 1 && size <= MAX_SIZE);
     draw_rooms(values, size, rgb);
     if (values[UW_ROOM_RENDER_TARGET] == 1.0)
         draw_spot(values + UW_ROOM_TARGET_COLOR, goal, values[UW_ROOM_TARGET_RADIUS], size, rgb);
