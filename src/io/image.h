@@ -24,5 +24,7 @@ uw_status uw__gif_open(int32_t width, int32_t height, uw_gif **out, uw_err *err)
 uw_status uw__gif_frame(uw_gif *gif, const uint8_t *rgb, int32_t delay_cs, uw_err *err);
 /* Write atomically and free (always frees). */
 uw_status uw__gif_close(uw_gif *gif, const char *path, bool overwrite, uw_err *err);
+/* Free without writing; NULL is allowed. */
+void uw__gif_abort(uw_gif *gif);
 
 #endif

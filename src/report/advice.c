@@ -1,0 +1,220 @@
+/* "When not to trust it": plain sentences, each derived from a number of the report.
+ *
+ * The thresholds are those that separated good from bad models when the recipe was made: drift at
+ * four decisions below 0.10 of persistence, rank correlation of latent distance with straight
+ * distance across rooms at most 0.6, a factor that keeps 90 % of the nominal rate. */
+#include "report_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double keeps_enough = 0.90, drift_limit = 0.10, copies_space = 0.60, leaks = 0.10;
+
+static void open(uw_text *out, const char *kind) {
+    uw__text_printf(out, "<li class=\"%s\">", kind);
+}
+
+static void close(uw_text *out) {
+    uw__text_add(out, "</li>");
+}
+
+static const char *hard_words(const uw_report *r) {
+    return r->world && !strcmp(r->world->name, "two_room") ? "start and goal in different rooms"
+                                                           : "the hard pairs";
+}
+
+/* ---- success -----------------------------------------------------------------------------------
+ */
+
+static void about_success(const uw_report *r, const uw_report_side *s, uw_text *out) {
+    const uw_eval_result *e = s->eval;
+    if (!e || e->success.episodes < 1) {
+        open(out, "warn");
+        uw__text_add(out, "Success was not measured, so nothing here says that it reaches goals.");
+        close(out);
+        return;
+    }
+    const int32_t misses = e->success.episodes - e->success.successes;
+    open(out, e->success.rate < 0.9 ? "warn" : "note");
+    uw__text_printf(out, "It missed %d of %d goals", misses, e->success.episodes);
+    if (misses && e->hard.episodes > 0) {
+        const int32_t hard = e->hard.episodes - e->hard.successes;
+        uw__text_printf(out, "; %s%d of the misses had ", hard == misses && hard > 1 ? "all " : "",
+                        hard);
+        uw__text_add(out, hard_words(r));
+    }
+    uw__text_printf(out, ". With %d episodes a true rate as low as ", e->success.episodes);
+    uw__text_percent(out, e->success.low);
+    uw__text_add(out, " is still possible.");
+    close(out);
+    const uw_eval_result *b = s->baselines;
+    if (b && b[UW_DRIVER_RANDOM].num_episodes > 0 &&
+        e->success.low <= b[UW_DRIVER_RANDOM].success.high) {
+        open(out, "warn");
+        uw__text_add(out, "Its success cannot be told from random actions. Do not use it.");
+        close(out);
+    }
+}
+
+/* ---- robustness --------------------------------------------------------------------------------
+ */
+
+/* Factors of one kind in a row: "a, b and c". */
+static void list_factors(const uw_card *card, bool weak, bool trained, uw_text *out) {
+    int32_t total = 0, done = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < card->num_cells; i++) {
+            const uw_card_cell *c = &card->cells[i];
+            if ((c->of_nominal < keeps_enough) != weak || (!weak && c->in_training != trained))
+                continue;
+            if (pass == 0) {
+                total++;
+                continue;
+            }
+            if (done) uw__text_add(out, done + 1 == total ? " and " : ", ");
+            uw__text_escape(out, uw__factor_title(c->factor));
+            if (weak) {
+                uw__text_add(out, " (");
+                uw__text_percent(out, c->rate.rate);
+                uw__text_add(out, ")");
+            }
+            done++;
+        }
+    }
+}
+
+static int32_t count_factors(const uw_card *card, bool weak, bool trained) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < card->num_cells; i++) {
+        const bool is_weak = card->cells[i].of_nominal < keeps_enough;
+        n += is_weak == weak && (weak || card->cells[i].in_training == trained);
+    }
+    return n;
+}
+
+static void about_factors(const uw_card *card, uw_text *out) {
+    if (!card) {
+        open(out, "warn");
+        uw__text_add(out,
+                     "Robustness was not measured: expect nothing when the world looks different.");
+        close(out);
+        return;
+    }
+    if (count_factors(card, true, false)) {
+        open(out, "warn");
+        uw__text_add(out, "<b>Do not use it where the look changes:</b> it falls below 90\xC2\xA0% "
+                          "of its nominal rate under ");
+        list_factors(card, true, false, out);
+        uw__text_add(out, ".");
+        close(out);
+    }
+    if (count_factors(card, false, true)) {
+        open(out, "good");
+        uw__text_add(out, "It holds, as it was trained to, under changes of ");
+        list_factors(card, false, true, out);
+        uw__text_add(out, ". Test values come from the range it was trained on.");
+        close(out);
+    }
+    if (count_factors(card, false, false)) {
+        open(out, "good");
+        uw__text_add(out, "It also holds under changes it never met in training: ");
+        list_factors(card, false, false, out);
+        uw__text_add(out, ".");
+        close(out);
+    }
+    open(out, "note");
+    uw__text_add(
+        out, "What is not on the card (another layout, texture, light, camera) was not measured; "
+             "assume that it fails.");
+    close(out);
+}
+
+/* ---- imagination -------------------------------------------------------------------------------
+ */
+
+static void about_drift(const uw_probe_report *p, uw_text *out) {
+    if (p->num_drift < 1) return;
+    const uw_drift_row *four = &p->drift[p->num_drift < 4 ? p->num_drift - 1 : 3];
+    const uw_drift_row *last = &p->drift[p->num_drift - 1];
+    const bool bad = !(four->ratio < drift_limit);
+    open(out, bad ? "warn" : "note");
+    uw__text_printf(out, "%d decisions ahead its imagination is off by ", four->step);
+    uw__text_percent(out, four->ratio);
+    uw__text_add(out, " of what changes");
+    if (last != four) {
+        uw__text_printf(out, ", %d ahead by ", last->step);
+        uw__text_percent(out, last->ratio);
+    }
+    if (isfinite(last->rmse)) {
+        uw__text_add(out, " (");
+        uw__text_number(out, last->rmse, 2);
+        uw__text_add(out, "\xC2\xA0");
+        uw__text_escape(out,
+                        p->num_probes > 0 && p->probes[0].unit[0] ? p->probes[0].unit : "units");
+        uw__text_add(out, ")");
+    }
+    uw__text_add(out, bad ? ". Models above 10\xC2\xA0% after four decisions plan badly."
+                          : ". Do not read plans further ahead than that.");
+    close(out);
+}
+
+static void about_latent(const uw_probe_report *p, uw_text *out) {
+    if (p->num_eigenvalues > 0 && p->effective_rank < 2.0) {
+        open(out, "warn");
+        uw__text_add(out, "The latent has collapsed: its spread is worth only ");
+        uw__text_fixed(out, p->effective_rank, 1);
+        uw__text_printf(out, " of %d directions.", p->num_eigenvalues);
+        close(out);
+    }
+    if (p->geometry.known && p->geometry.hard_rho_euclid > copies_space) {
+        open(out, "warn");
+        uw__text_add(
+            out, "Its distances follow the straight line even across obstacles (rank correlation ");
+        uw__text_fixed(out, p->geometry.hard_rho_euclid, 2);
+        uw__text_add(out, "): expect it to plan into walls.");
+        close(out);
+    }
+    for (int32_t i = 0; i < p->num_probes; i++) {
+        if (!(p->probes[i].shuffled_r2 > leaks)) continue;
+        open(out, "warn");
+        uw__text_add(out, "The probe of ");
+        uw__text_escape(out, p->probes[i].column);
+        uw__text_add(
+            out,
+            " does well even on shuffled labels: it reads time in the episode, not the state.");
+        close(out);
+    }
+    for (int32_t i = 0; i < p->num_probes; i++) {
+        if (!(p->probes[i].r2 < 0.9)) continue;
+        open(out, "note");
+        uw__text_add(out, "It does not keep ");
+        uw__text_escape(out, p->probes[i].column);
+        uw__text_add(out, " (a linear probe explains ");
+        uw__text_percent(out, fmax(0.0, p->probes[i].r2));
+        uw__text_add(out, " of it): do not ask it for goals in that number.");
+        close(out);
+    }
+}
+
+static void about_speed(const uw_eval_result *e, uw_text *out) {
+    if (!e || e->decisions < 1) return;
+    open(out, "note");
+    uw__text_add(out, "Its slowest decision on this machine took ");
+    uw__text_number(out, e->plan_ms_max, 3);
+    uw__text_add(out, "\xC2\xA0ms. A control loop faster than that needs a planning deadline.");
+    close(out);
+}
+
+void uw__page_advice(const uw_report *r, int32_t side, uw_text *out) {
+    const uw_report_side *s = &r->in->sides[side];
+    uw__text_add(out, "<ul class=\"care\">");
+    about_success(r, s, out);
+    about_factors(s->card, out);
+    if (s->probe) {
+        about_drift(s->probe, out);
+        about_latent(s->probe, out);
+    }
+    about_speed(s->eval, out);
+    uw__text_add(out, "</ul>");
+}

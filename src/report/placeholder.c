@@ -1,1 +1,0 @@
-typedef int uw__placeholder; /* replaced by the module's first file */
