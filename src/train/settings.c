@@ -37,7 +37,6 @@ typedef enum key_kind {
     X(FLOAT, lr, lr, 0, 1e30, "", "peak learning rate")                                            \
     X(FLOAT, lr_final_fraction, lr_final_fraction, 0, 1, "", "where the cosine ends, of the peak") \
     X(INT, warmup_steps, warmup_steps, 0, 1000000000, "", "steps of linear warm-up")               \
-    X(FLAG, warmup_from_zero, warmup_from_zero, 0, 1, "", "the first step has learning rate 0")    \
     X(FLOAT, beta1, beta1, 0, 0.999999, "", "AdamW: decay of the first moment")                    \
     X(FLOAT, beta2, beta2, 0, 0.999999, "", "AdamW: decay of the second moment")                   \
     X(FLOAT, adam_eps, adam_eps, 1e-30, 1, "", "AdamW: added to the root")                         \
@@ -50,8 +49,6 @@ typedef enum key_kind {
     X(FLOAT, sigreg_weight, sigreg_weight, 0, 1e6, "", "weight of SIGReg")                         \
     X(INT, sigreg_directions, sigreg_directions, 1, 65536, "", "random directions per step")       \
     X(INT, sigreg_knots, sigreg_knots, 2, 33, "", "knots of the quadrature on [0, 3]")             \
-    X(FLAG, sigreg_per_step, sigreg_per_step, 0, 1, "", "each time step is its own sample")        \
-    X(FLAG, sigreg_times_n, sigreg_times_n, 0, 1, "", "multiply the statistic by its sample size") \
     X(FLOAT, inverse_weight, inverse_weight, 0, 1e6, "", "weight of the inverse-dynamics loss")    \
     X(FLOAT, vicreg_weight, vicreg_weight, 0, 1e6, "", "weight of VICReg's two terms")             \
     X(FLOAT, augment_nominal_all, augment_nominal_all, 0, 1, "",                                   \
@@ -65,7 +62,6 @@ typedef enum key_kind {
     X(FLOAT, augment_ramp_end, augment_ramp_end, 0, 1, "", "fraction of training: full strength")  \
     X(FLOAT, augment_per_window, augment_per_window, 0, 1, "",                                     \
       "fraction of windows with one look over all frames")                                         \
-    X(FLAG, normalise_actions, normalise_actions, 0, 1, "", "z-score the actions")                 \
     X(REAL, holdout, holdout, 0, 0.9, "", "fraction of episodes kept for validation")              \
     X(INT, checkpoint_every, checkpoint_every, 0, 1000000000, "steps", "0 = automatic")            \
     X(INT, gauge_every, gauge_every, 1, 1000000000, "steps", "between rows of the log")            \
@@ -94,6 +90,11 @@ typedef enum key_kind {
     X(FLOAT, dropout, model.dropout, 0, 0.99, "", "in the AdaLN predictor, training only")         \
     X(INT, pred_proj_dim, model.pred_proj_dim, 0, 65536, "", "prediction projector; 0 = none")     \
     X(INT, inverse_dim, model.inverse_dim, 0, 65536, "", "inverse-dynamics head; 0 = none")
+#define FLAG_KEYS(X)                                                                               \
+    X(warmup_from_zero, warmup_from_zero, "the first step has learning rate 0")                    \
+    X(sigreg_per_step, sigreg_per_step, "each time step is its own sample")                        \
+    X(sigreg_times_n, sigreg_times_n, "multiply the statistic by its sample size")                 \
+    X(normalise_actions, normalise_actions, "z-score the actions")
 #define SEED_KEYS(X) X(seed, seed, "0 .. 2^64 - 1", "of weights, batches, looks and directions")
 #define WORD_KEYS(X)                                                                               \
     X(augment, augment, "none|colour|redraw", "looks of training frames")                          \
@@ -123,16 +124,18 @@ static const uw_train_key public_keys[] = {
 #define TYPE_INT   "integer"
 #define TYPE_FLOAT "number"
 #define TYPE_REAL  "number"
-#define TYPE_FLAG  "true|false"
 #define X(kind, name, member, low, high, unit, help)                                               \
     {#name, TYPE_##kind, unit, #low " .. " #high, help},
             NUMBER_KEYS(X)
 #undef X
+#define X(name, member, help) {#name, "flag", "", "true|false", help},
+                FLAG_KEYS(X)
+#undef X
 #define X(name, member, range, help) {#name, "integer", "", range, help},
-                SEED_KEYS(X)
+                    SEED_KEYS(X)
 #undef X
 #define X(name, member, help) {#name, "integers", "", "at most 8, 0 .. 65536", help},
-                    LIST_KEYS(X)
+                        LIST_KEYS(X)
 #undef X
 };
 
@@ -155,11 +158,14 @@ static const key_place places[] = {
 #define X(kind, name, member, low, high, unit, help) PLACE(kind, member, low, (double)(high))
             NUMBER_KEYS(X)
 #undef X
+#define X(name, member, help) PLACE(FLAG, member, 0, 0)
+                FLAG_KEYS(X)
+#undef X
 #define X(name, member, range, help) PLACE(SEED, member, 0, 0)
-                SEED_KEYS(X)
+                    SEED_KEYS(X)
 #undef X
 #define X(name, member, help) PLACE(LIST, member, 0, 65536)
-                    LIST_KEYS(X)
+                        LIST_KEYS(X)
 #undef X
 };
 enum { NUM_KEYS = sizeof public_keys / sizeof public_keys[0] };
@@ -408,7 +414,7 @@ static bool stored_text(const uw_json *json, int i, char *text, size_t size) {
 }
 
 uw_status uw__settings_same(const uw_train_config *config, const char *json, const char *where,
-                          uw_err *err) {
+                            uw_err *err) {
     uw_json *stored = NULL;
     uw_status s = uw__json_parse(where, json, &stored, err);
     for (int i = 0; !s && i < NUM_KEYS; i++) {

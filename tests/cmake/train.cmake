@@ -14,3 +14,6 @@ target_include_directories(grad_losses PRIVATE ${PROJECT_SOURCE_DIR}/src/kernels
 uw_test(parity_golden_step1 SOURCES parity/golden_step.c MODULES train LABELS parity ARGS step1)
 add_test(NAME parity_golden_step5 COMMAND parity_golden_step1 step5)
 set_tests_properties(parity_golden_step5 PROPERTIES LABELS parity TIMEOUT 120)
+
+uw_test(test_train_settings SOURCES unit/test_train_settings.c MODULES train LABELS unit)
+uw_test(test_train_parts SOURCES unit/test_train_parts.c MODULES train LABELS unit)
