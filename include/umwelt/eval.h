@@ -29,7 +29,7 @@ typedef enum uw_driver {
     UW_DRIVER_MODEL = 0,
     UW_DRIVER_RANDOM = 1,
     UW_DRIVER_STRAIGHT = 2,      /* towards the true goal */
-    UW_DRIVER_TRUE_DYNAMICS = 3, /* the same planner on the simulator, Euclidean cost */
+    UW_DRIVER_TRUE_DYNAMICS = 3, /* the same planner on the simulator, squared Euclidean cost */
     UW_DRIVER_ORACLE = 4         /* the world's scripted controller */
 } uw_driver;
 enum { UW_NUM_DRIVERS = 5 };
@@ -81,7 +81,7 @@ typedef struct uw_eval_result {
     uw_rate success, hard, easy;
     int32_t solved_at_start;
     double mean_steps;                         /* over successes */
-    double plan_ms_p50, plan_ms_p99, plan_ms_max; /* per decision: encode + plan */
+    double plan_ms_p50, plan_ms_p99, plan_ms_max; /* per decision: encode + plan; 0 without a plan */
     int64_t decisions;
     double seconds;
     int32_t num_episodes;

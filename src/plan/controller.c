@@ -32,7 +32,7 @@ struct uw_controller {
 static bool options_ok(const uw_dynamics_dims *d, const uw_controller_options *o) {
     if (!d || !o || !(o->max_change >= 0.0f) || !isfinite(o->max_change)) return false;
     if (uw_planner_memsize(d, &o->planner) == 0) return false;
-    return !o->safe_action || uw__all_finite(o->safe_action, (size_t)d->action_dim);
+    return !o->safe_action || uw__plan_finite(o->safe_action, (size_t)d->action_dim);
 }
 
 /* Size and placement in one; returns NULL while measuring.  The planner's block comes last. */
@@ -105,7 +105,7 @@ void uw_controller_reset(uw_controller *c, uint64_t stream) {
 static uw_status look(uw_controller *c, const void *observation) {
     const uw_status status = c->dynamics.encode(c->dynamics.self, observation, c->scratch);
     if (status) return status;
-    return uw__all_finite(c->scratch, (size_t)c->dynamics.dims.latent_dim) ? UW_OK : UW_ENONFINITE;
+    return uw__plan_finite(c->scratch, (size_t)c->dynamics.dims.latent_dim) ? UW_OK : UW_ENONFINITE;
 }
 
 uw_status uw_controller_set_goal(uw_controller *c, const void *observation) {
@@ -184,6 +184,12 @@ const float *uw_controller_latent(const uw_controller *c) {
 
 const float *uw_controller_goal_latent(const uw_controller *c) {
     return c->goal;
+}
+
+uw_status uw__controller_imagine(uw_controller *c, float *z) {
+    if (c->count == 0) return UW_EINVAL;
+    return uw_planner_imagine(c->planner, c->history, c->count, c->count > 1 ? c->past : NULL,
+                              c->plan, z);
 }
 
 uw_planner *uw_controller_planner(uw_controller *c) {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-bool uw__all_finite(const float *x, size_t n) {
+bool uw__plan_finite(const float *x, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (!isfinite(x[i])) return false;
     return true;

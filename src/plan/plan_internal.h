@@ -66,7 +66,7 @@ void uw__objective_cost(uw_objective objective, float action_cost, const float *
 /* Return |x - y|^2 over d numbers, summed in a fixed order. */
 float uw__objective_distance(const float *x, const float *y, size_t d);
 /* True when all of x[0..n) are finite. */
-bool uw__all_finite(const float *x, size_t n);
+bool uw__plan_finite(const float *x, size_t n);
 
 /* ---- cem.c, icem.c ------------------------------------------------------------------------------- */
 
@@ -91,5 +91,11 @@ void uw__planner_skip(uw_planner *p);
 /* Start the next plan from the first num_decisions blocks of mean [num_decisions, A], zeros behind. */
 void uw__planner_warm(uw_planner *p, const float *mean, int32_t num_decisions);
 void uw__planner_hook(uw_planner *p, const uw_plan_hook *hook);
+
+/* ---- controller.c ---------------------------------------------------------------------------------- */
+
+/* Write the latents [H, D] that the last plan leads to from the history it was made with.
+ * Returns UW_EINVAL before the first observation of an episode. */
+uw_status uw__controller_imagine(uw_controller *c, float *z);
 
 #endif

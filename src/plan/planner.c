@@ -190,8 +190,8 @@ typedef struct search {
 static bool inputs_ok(const uw_planner *p, const search *s) {
     const size_t d = (size_t)p->dynamics.dims.latent_dim;
     const size_t a = (size_t)p->dynamics.dims.action_dim, t = (size_t)s->history;
-    return uw__all_finite(s->z0, t * d) && uw__all_finite(s->z_goal, d) &&
-           (t == 1 || uw__all_finite(s->past, (t - 1) * a));
+    return uw__plan_finite(s->z0, t * d) && uw__plan_finite(s->z_goal, d) &&
+           (t == 1 || uw__plan_finite(s->past, (t - 1) * a));
 }
 
 static void sample(uw_planner *p, search *s, int32_t iter) {
@@ -278,7 +278,7 @@ uw_status uw__planner_plan_from(uw_planner *p, int64_t start_ns, const float *z0
     if (status) goto done;
     /* Without a refit the mean is still the guess that the search began with. */
     result = o->return_best || s.info.iters == 0 ? p->best : p->mean;
-    if (!(s.info.best_cost < INFINITY) || !uw__all_finite(result, size)) {
+    if (!(s.info.best_cost < INFINITY) || !uw__plan_finite(result, size)) {
         status = UW_ENONFINITE;
         goto done;
     }

@@ -1,0 +1,111 @@
+/* Protocols: starts, goals, budgets, and what the world looks like in an episode.
+ *
+ * Everything about episode i follows from the seed and i, so that two drivers, two models and two
+ * numbers of threads meet the same episodes. */
+#include "eval_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+
+enum { MAX_REDRAWS = 1000 };
+
+static const uw_protocol protocols[] = {{"random-goal", 100}};
+enum { NUM_PROTOCOLS = sizeof protocols / sizeof protocols[0] };
+
+uw_status uw__protocol_find(const char *name, const uw_protocol **out, uw_err *err) {
+    const char *names[NUM_PROTOCOLS];
+    for (int i = 0; i < NUM_PROTOCOLS; i++) {
+        names[i] = protocols[i].name;
+        if (name && strcmp(names[i], name) == 0) {
+            *out = &protocols[i];
+            return UW_OK;
+        }
+    }
+    uw_fail(err, UW_ENOTFOUND, "%s: no such protocol", name ? name : "(none)");
+    const char *near = name ? uw__nearest(name, names, NUM_PROTOCOLS) : NULL;
+    if (near)
+        uw_err_fix(err, "did you mean %s?", near);
+    else
+        uw_err_fix(err, "there is %s", names[0]);
+    return UW_ENOTFOUND;
+}
+
+uw_status uw__protocol_check(const uw_protocol *protocol, const uw_env_class *cls,
+                             const uw_eval_options *options, uw_err *err) {
+    const uw_variation *given[] = {options->variation, options->goal_variation};
+    for (int v = 0; v < 2; v++) {
+        for (int32_t i = 0; given[v] && i < cls->num_factors; i++) {
+            if (given[v]->mode[i] == UW_VARY_DEFAULT || !cls->factors[i].placed) continue;
+            uw_fail(err, UW_EINVAL, "%s: %s: %s draws it itself, wanted no value for it", cls->name,
+                    cls->factors[i].name, protocol->name);
+            uw_err_fix(err, "leave %s out; --seed chooses the starts and goals",
+                       cls->factors[i].name);
+            return UW_EINVAL;
+        }
+    }
+    return UW_OK;
+}
+
+/* True when the agent can be told from the floor, or nobody drew their colours. */
+static bool visible(const uw_env_class *cls, const uw_variation *v, const double *values) {
+    static const double LEAST_CONTRAST = 100.0; /* of 255, Euclidean in RGB */
+    const uw_factor *agent = uw_env_factor(cls, "agent.color", NULL);
+    const uw_factor *ground = uw_env_factor(cls, "background.color", NULL);
+    if (!agent || !ground || agent->dim != 3 || ground->dim != 3) return true;
+    if (v->mode[agent - cls->factors] != UW_VARY_SAMPLE &&
+        v->mode[ground - cls->factors] != UW_VARY_SAMPLE)
+        return true;
+    double square = 0.0;
+    for (int i = 0; i < 3; i++) {
+        const double off = values[agent->offset + i] - values[ground->offset + i];
+        square += off * off;
+    }
+    return sqrt(square) >= LEAST_CONTRAST;
+}
+
+/* Resolve a variation over `values`, which hold what it does not mention, redrawing until the agent
+ * can be seen.  Every try, episode and purpose has its own place in the sequence of draws. */
+static uw_status resolve(const uw_env_class *cls, const uw_variation *v, const uw_setup *base,
+                         uint64_t seed, uint64_t place, double *values, bool *fixed, uw_err *err) {
+    for (uint64_t redraw = 0; redraw < MAX_REDRAWS; redraw++) {
+        double drawn[UW_MAX_FACTOR_VALUES];
+        const uw_status status =
+            uw_variation_resolve(cls, v, seed, place + (redraw << 32), drawn, fixed, err);
+        if (status) return status;
+        for (int32_t i = 0; base && i < cls->num_factors; i++) {
+            const uw_factor *f = &cls->factors[i];
+            if (v->mode[i] == UW_VARY_DEFAULT)
+                memcpy(drawn + f->offset, base->values + f->offset, (size_t)f->dim * sizeof *drawn);
+        }
+        if (!visible(cls, v, drawn)) continue;
+        memcpy(values, drawn, (size_t)cls->num_values * sizeof *values);
+        return UW_OK;
+    }
+    uw_fail(err, UW_EINVAL, "%s: agent.color: too close to background.color in %d draws", cls->name,
+            (int)MAX_REDRAWS);
+    uw_err_fix(err, "fix only one of the two colours, or neither");
+    return UW_EINVAL;
+}
+
+uw_status uw__protocol_setup(const uw_env_class *cls, const uw_eval_options *options, int32_t index,
+                             uw_setup *out, uw_err *err) {
+    static const uint64_t GOALS = (uint64_t)1 << 62; /* draws of the goal pictures */
+    static const uw_variation NONE = {.mode = {UW_VARY_DEFAULT}};
+    uw_setup s = {.fixed = {false}};
+    bool unused[UW_MAX_FACTOR_VALUES];
+    const uint64_t place = (uint64_t)index;
+    uw_status status = resolve(cls, options->variation ? options->variation : &NONE, NULL,
+                               options->seed, place, s.values, s.fixed, err);
+    if (status) return status;
+    if (options->goal_variation)
+        status = resolve(cls, options->goal_variation, &s, options->seed, GOALS + place,
+                         s.goal_values, unused, err);
+    else
+        memcpy(s.goal_values, s.values, sizeof s.goal_values);
+    if (status) return status;
+    cls->sample_task(options->seed, place, s.values, index % 2 == 0, &s.task);
+    *out = s;
+    return UW_OK;
+}

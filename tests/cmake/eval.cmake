@@ -1,0 +1,4 @@
+# eval: intervals, protocols, drivers, the run, the card.
+uw_test(test_stats SOURCES unit/test_stats.c MODULES eval LABELS unit)
+uw_test(test_eval SOURCES unit/test_eval.c MODULES eval LABELS unit)
+uw_test(eval_baselines SOURCES integration/eval_baselines.c MODULES eval LABELS integration)
