@@ -6,12 +6,10 @@
 
 #include "kernels.h"
 
-#define UW_AVX2_MAP(X) \
-    UW_X86_MAP(X)
-#define UW_AVX512_MAP(X) \
-    UW_X86_MAP(X)
+#define UW_AVX2_MAP(X)   UW_X86_MAP(X)
+#define UW_AVX512_MAP(X) UW_X86_MAP(X)
 
-#define UW_X86_MAP(X)
+#define UW_X86_MAP(X) X(gemm, uw_gemm_fn)
 
 #define X(field, type) type uw_##field##_avx2;
 UW_AVX2_MAP(X)
