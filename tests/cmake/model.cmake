@@ -9,3 +9,10 @@ function(uw_gradient_test name)
 endfunction()
 
 uw_gradient_test(test_gradients_network property/test_gradients_network.c)
+
+# LeWM's numbers; of train only the regulariser is needed.
+foreach(size IN ITEMS tiny full)
+  uw_test(parity_golden_lewm_${size} SOURCES parity/golden_lewm_${size}.c ${PROJECT_SOURCE_DIR}/src/train/sigreg.c
+          MODULES model LABELS parity TIMEOUT 900)
+  target_include_directories(parity_golden_lewm_${size} PRIVATE ${PROJECT_SOURCE_DIR}/src/train)
+endforeach()

@@ -16,7 +16,7 @@ typedef struct golden {
     uw_safetensors *file;
     char tolerances[512]; /* path of the table */
     double worst;         /* largest error / tolerance so far */
-    char worst_name[96];
+    char worst_name[160];
 } golden;
 
 static inline golden golden_open(const char *name) {
