@@ -12,6 +12,7 @@
 
 #include "checked.h"
 #include "hash.h"
+#include "utf8.h"
 
 /* The first byte is not ASCII and a line end follows, so that a text-mode transfer is seen at once.
  */
@@ -81,23 +82,19 @@ static bool dtype_ok(uw_dtype dtype) {
            dtype == UW_DTYPE_F32 || dtype == UW_DTYPE_F64 || dtype == UW_DTYPE_BOOL;
 }
 
-/* Printable, terminated and not empty (unless it may be). */
+/* Terminated, clean UTF-8 and not empty (unless it may be): it ends up on terminals and in JSON. */
 static bool text_ok(const char *text, size_t size, bool may_be_empty) {
     const size_t n = strnlen(text, size);
-    if (n == size || (n == 0 && !may_be_empty)) return false;
-    for (size_t i = 0; i < n; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) return false;
-    }
-    return true;
+    return n < size && (n > 0 || may_be_empty) && uw__utf8_clean(text, false);
 }
 
 static uw_status column_check(const char *name, int32_t i, const uw_column *c, size_t *row_bytes,
                               uw_status wrong, uw_err *err) {
     if (!text_ok(c->name, sizeof c->name, false)) {
-        return uw_fail(err, wrong, "%s: column %d: name, wanted 1 to 63 printable bytes", name, i);
+        return uw_fail(err, wrong, "%s: column %d: name, wanted 1 to 63 bytes of UTF-8", name, i);
     }
     if (!text_ok(c->unit, sizeof c->unit, true)) {
-        return uw_fail(err, wrong, "%s: column '%s': unit, wanted at most 31 printable bytes", name,
+        return uw_fail(err, wrong, "%s: column '%s': unit, wanted at most 31 bytes of UTF-8", name,
                        c->name);
     }
     if (!dtype_ok(c->dtype)) {
@@ -194,9 +191,10 @@ uw_status uw__header_make(const char *name, const uw_column *columns, int32_t nu
     const char **places[3] = {&out->meta.env, &out->meta.policy, &out->meta.variation};
     for (int i = 0; i < 3; i++) {
         const size_t n = strlen(texts[i]) + 1;
-        if (n > sizeof out->text - used) {
-            return uw_fail(err, UW_EINVAL, "%s: env, policy and variation, wanted at most %d bytes",
-                           name, UW__TEXT_MAX);
+        if (n > sizeof out->text - used || !uw__utf8_clean(texts[i], true)) {
+            return uw_fail(err, UW_EINVAL,
+                           "%s: env, policy and variation, wanted at most %d bytes of UTF-8", name,
+                           UW__TEXT_MAX);
         }
         memcpy(out->text + used, texts[i], n);
         *places[i] = out->text + used;
@@ -295,7 +293,7 @@ static bool texts_decode(uw__header *h, const unsigned char *at, size_t size) {
     memcpy(h->text, at, size);
     for (int i = 0; i < 3; i++) {
         const size_t n = strnlen(h->text + used, size - used);
-        if (n == size - used) return false;
+        if (n == size - used || !uw__utf8_clean(h->text + used, true)) return false;
         *places[i] = h->text + used;
         used += n + 1;
     }

@@ -303,6 +303,10 @@ int64_t uw__csv_line(const uw_csv *csv) {
     return csv->record_line;
 }
 
+const char *uw__csv_text(const uw_csv *csv, int32_t i) {
+    return csv->line + csv->cells[i];
+}
+
 static bool parse_cell(const char *text, double *value) {
     if (!text[0] || !strcasecmp(text, "na")) {
         *value = (double)NAN;

@@ -18,6 +18,9 @@ const char *uw__csv_name(const uw_csv *csv, int32_t i);
  * number is UW_EFORMAT with line and column name; `true`/`false` read as 1/0. */
 uw_status uw__csv_next(uw_csv *csv, double *row, bool *end, uw_err *err);
 int64_t uw__csv_line(const uw_csv *csv);
+/* Text of cell i of the row that uw__csv_next read last, unquoted: for integers beyond 2^53. Borrowed until the
+ * next call. */
+const char *uw__csv_text(const uw_csv *csv, int32_t i);
 
 /* Format a number so that it reads back exactly: float with %.9g, double with %.17g; NaN = "". */
 int uw__format_f32(char *text, size_t size, float value);
