@@ -239,8 +239,8 @@ static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_er
     return UW_OK;
 }
 
-/* A factor that was varied while recording, but is not drawn here, would be painted at its nominal value:
- * frames that never were. */
+/* A factor that was varied while recording, but is not drawn here, would be painted at its nominal
+ * value: frames that never were. */
 static uw_status check_varied(const uw_feed *f, const char *path, uw_err *err) {
     for (int32_t i = 0; i < uw_dataset_num_columns(f->data); i++) {
         const char *name = uw_dataset_column(f->data, i)->name;
@@ -250,8 +250,8 @@ static uw_status check_varied(const uw_feed *f, const char *path, uw_err *err) {
             drawn = drawn || f->redraw.factors[k] == factor;
         }
         if (drawn) continue;
-        uw_fail(err, UW_EUNSUPPORTED, "%s: recorded with varied %s, which redraw would not show", path,
-                name);
+        uw_fail(err, UW_EUNSUPPORTED, "%s: recorded with varied %s, which redraw would not show",
+                path, name);
         uw_err_fix(err, "add %s to augment_factors, or set augment=colour", name);
         return UW_EUNSUPPORTED;
     }

@@ -17,3 +17,13 @@ set_tests_properties(parity_golden_step5 PROPERTIES LABELS parity TIMEOUT 120)
 
 uw_test(test_train_settings SOURCES unit/test_train_settings.c MODULES train LABELS unit)
 uw_test(test_train_parts SOURCES unit/test_train_parts.c MODULES train LABELS unit)
+uw_test(test_train_run SOURCES unit/test_train_run.c MODULES train LABELS unit)
+
+uw_test(train_same_bits SOURCES property/train_same_bits.c MODULES train LABELS property)
+uw_test(train_damage SOURCES property/train_damage.c MODULES train LABELS property)
+uw_test(train_kill SOURCES property/train_kill.c MODULES train LABELS property)
+
+uw_test(alloc_train_step SOURCES property/alloc_train_step.c MODULES train LABELS property)
+foreach(call IN ITEMS malloc calloc realloc aligned_alloc posix_memalign)
+  target_link_options(alloc_train_step PRIVATE -Wl,--wrap=${call})
+endforeach()

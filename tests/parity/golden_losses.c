@@ -15,7 +15,8 @@ static uw_context *make_context(int32_t threads) {
     return ctx;
 }
 
-/* ---- SIGReg --------------------------------------------------------------------------------------- */
+/* ---- SIGReg
+ * --------------------------------------------------------------------------------------- */
 
 /* The reference keeps time first, [T, B, D]; windows of ours keep the batch first, [B, T, D]. */
 static void swap_axes(float *dst, const float *src, size_t first, size_t second, size_t d) {
@@ -44,7 +45,8 @@ static void sigreg_case(golden *g, size_t b, size_t d, size_t t, size_t p, int32
     const uw_tensor dirs = golden_tensor(g, key); /* [D, P], unit columns */
     for (size_t i = 0; i < p; i++) {
         for (size_t j = 0; j < d; j++) {
-            uw__sigreg_directions_give(s)[i * d + j] = (float)((const double *)dirs.data)[j * p + i];
+            uw__sigreg_directions_give(s)[i * d + j] =
+                (float)((const double *)dirs.data)[j * p + i];
         }
     }
     float *z = calloc(b * t * d, sizeof *z), *dz = calloc(b * t * d, sizeof *dz);
@@ -102,7 +104,8 @@ static void sigreg_constants(void **state) {
     golden_close(&g);
 }
 
-/* ---- VICReg --------------------------------------------------------------------------------------- */
+/* ---- VICReg
+ * --------------------------------------------------------------------------------------- */
 
 static void vicreg_case(golden *g, const char *name, size_t b, size_t t, size_t d) {
     uw_context *ctx = make_context(1);

@@ -1,5 +1,6 @@
-/* Whole training steps of the small LeWM against the reference in fp64: losses, gradient norm, every
- * parameter after one step and after five, running statistics included.  golden_step step1 | step5 */
+/* Whole training steps of the small LeWM against the reference in fp64: losses, gradient norm,
+ * every parameter after one step and after five, running statistics included.  golden_step step1 |
+ * step5 */
 #include "golden.h"
 
 #include "arena_block.h"
@@ -48,8 +49,10 @@ static void load_weights(fixture *f) {
         const uw_tensor w = uw__safetensors_tensor(weights, at);
         uw_real *dst = (t->buffer ? f->buffers : f->params) + t->offset;
         assert_int_equal(uw_tensor_count(&w), t->count);
-        if (t->counter) *dst = (uw_real)*(const int64_t *)w.data;
-        else memcpy(dst, w.data, t->count * sizeof *dst);
+        if (t->counter)
+            *dst = (uw_real) * (const int64_t *)w.data;
+        else
+            memcpy(dst, w.data, t->count * sizeof *dst);
     }
     memcpy(f->start, f->params, f->net.num_params * sizeof *f->start);
     uw__safetensors_close(weights);
@@ -59,19 +62,45 @@ static void fixture_init(fixture *f, const golden *inputs) {
     uw_err err = {0};
     const uw_context_options options = {.num_threads = 2};
     *f = (fixture){
-        .config = {.window = T, .batch = B, .steps = 8, .lr = 5e-5f, .warmup_steps = 2,
-                   .warmup_from_zero = true, .beta1 = 0.9f, .beta2 = 0.999f, .adam_eps = 1e-8f,
-                   .weight_decay = 1e-3f, .clip_norm = 1.0f, .prediction_weight = 1.0f,
-                   .sigreg_weight = 0.09f, .sigreg_directions = P, .sigreg_knots = 17,
-                   .sigreg_per_step = true, .sigreg_times_n = true},
+        .config = {.window = T,
+                   .batch = B,
+                   .steps = 8,
+                   .lr = 5e-5f,
+                   .warmup_steps = 2,
+                   .warmup_from_zero = true,
+                   .beta1 = 0.9f,
+                   .beta2 = 0.999f,
+                   .adam_eps = 1e-8f,
+                   .weight_decay = 1e-3f,
+                   .clip_norm = 1.0f,
+                   .prediction_weight = 1.0f,
+                   .sigreg_weight = 0.09f,
+                   .sigreg_directions = P,
+                   .sigreg_knots = 17,
+                   .sigreg_per_step = true,
+                   .sigreg_times_n = true},
     };
-    f->config.model = (uw_model_config){
-        .input = UW_INPUT_IMAGENET, .image_size = 56, .action_dim = 2, .frameskip = 5,
-        .history_size = 3, .encoder = UW_ENCODER_VIT, .vit_patch = 14, .vit_dim = 48,
-        .vit_layers = 2, .vit_heads = 3, .vit_mlp_dim = 192, .projector_dim = 96, .latent_dim = D,
-        .action_smooth_dim = 10, .action_hidden_dim = 192, .predictor = UW_PREDICTOR_ADALN,
-        .predictor_layers = 2, .predictor_heads = 4, .predictor_head_dim = 16,
-        .predictor_mlp_dim = 96, .pred_proj_dim = 96};
+    f->config.model = (uw_model_config){.input = UW_INPUT_IMAGENET,
+                                        .image_size = 56,
+                                        .action_dim = 2,
+                                        .frameskip = 5,
+                                        .history_size = 3,
+                                        .encoder = UW_ENCODER_VIT,
+                                        .vit_patch = 14,
+                                        .vit_dim = 48,
+                                        .vit_layers = 2,
+                                        .vit_heads = 3,
+                                        .vit_mlp_dim = 192,
+                                        .projector_dim = 96,
+                                        .latent_dim = D,
+                                        .action_smooth_dim = 10,
+                                        .action_hidden_dim = 192,
+                                        .predictor = UW_PREDICTOR_ADALN,
+                                        .predictor_layers = 2,
+                                        .predictor_heads = 4,
+                                        .predictor_head_dim = 16,
+                                        .predictor_mlp_dim = 96,
+                                        .pred_proj_dim = 96};
     CHECK_OK(uw_context_new(&options, &f->ctx, &err), &err);
     CHECK_OK(uw__net_init(&f->config.model, &f->net, &err), &err);
     uw_arena measure = UW_ARENA_MEASURE;
@@ -132,7 +161,8 @@ static void check_params(fixture *f, golden *g, double sum_lr) {
             const double c = want[k] - (double)f->start[t->offset + k];
             error += e * e;
             change += c * c;
-            if (is_noise(t->name)) CHECK_NEAR(f->params[t->offset + k], want[k], 2.0 * sum_lr + 1e-7);
+            if (is_noise(t->name))
+                CHECK_NEAR(f->params[t->offset + k], want[k], 2.0 * sum_lr + 1e-7);
         }
         if (is_noise(t->name)) continue;
         const double ratio = sqrt(error / change);

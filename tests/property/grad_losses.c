@@ -115,27 +115,53 @@ static uw_train_config small(void) {
 }
 
 static uw_model_config small_conv(void) {
-    return (uw_model_config){
-        .input = UW_INPUT_SCALED, .image_size = 8, .action_dim = 2, .frameskip = 1,
-        .history_size = 1, .encoder = UW_ENCODER_CONV, .conv_layers = 2, .conv_channels = {3, 4},
-        .conv_kernel = {4, 3}, .conv_stride = {2, 2}, .conv_pad = {1, 1}, .projector_dim = 7,
-        .latent_dim = 5, .predictor = UW_PREDICTOR_MLP, .predictor_mlp_dim = 9, .inverse_dim = 6};
+    return (uw_model_config){.input = UW_INPUT_SCALED,
+                             .image_size = 8,
+                             .action_dim = 2,
+                             .frameskip = 1,
+                             .history_size = 1,
+                             .encoder = UW_ENCODER_CONV,
+                             .conv_layers = 2,
+                             .conv_channels = {3, 4},
+                             .conv_kernel = {4, 3},
+                             .conv_stride = {2, 2},
+                             .conv_pad = {1, 1},
+                             .projector_dim = 7,
+                             .latent_dim = 5,
+                             .predictor = UW_PREDICTOR_MLP,
+                             .predictor_mlp_dim = 9,
+                             .inverse_dim = 6};
 }
 
 static uw_model_config small_lewm(void) {
-    return (uw_model_config){
-        .input = UW_INPUT_IMAGENET, .image_size = 8, .action_dim = 2, .frameskip = 2,
-        .history_size = 3, .encoder = UW_ENCODER_VIT, .vit_patch = 4, .vit_dim = 8, .vit_layers = 1,
-        .vit_heads = 2, .vit_mlp_dim = 12, .projector_dim = 10, .latent_dim = 6,
-        .action_smooth_dim = 3, .action_hidden_dim = 7, .predictor = UW_PREDICTOR_ADALN,
-        .predictor_layers = 2, .predictor_heads = 2, .predictor_head_dim = 4,
-        .predictor_mlp_dim = 11, .pred_proj_dim = 8};
+    return (uw_model_config){.input = UW_INPUT_IMAGENET,
+                             .image_size = 8,
+                             .action_dim = 2,
+                             .frameskip = 2,
+                             .history_size = 3,
+                             .encoder = UW_ENCODER_VIT,
+                             .vit_patch = 4,
+                             .vit_dim = 8,
+                             .vit_layers = 1,
+                             .vit_heads = 2,
+                             .vit_mlp_dim = 12,
+                             .projector_dim = 10,
+                             .latent_dim = 6,
+                             .action_smooth_dim = 3,
+                             .action_hidden_dim = 7,
+                             .predictor = UW_PREDICTOR_ADALN,
+                             .predictor_layers = 2,
+                             .predictor_heads = 2,
+                             .predictor_head_dim = 4,
+                             .predictor_mlp_dim = 11,
+                             .pred_proj_dim = 8};
 }
 
 /* One term at a time, then together: a wrong sign in one cannot hide behind another. */
 static void conv_terms(void **state) {
     (void)state;
-    static const char *const names[] = {"prediction", "rollout", "sigreg", "inverse", "vicreg", "all"};
+    static const char *const names[] = {"prediction", "rollout", "sigreg",
+                                        "inverse",    "vicreg",  "all"};
     for (int term = 0; term < 6; term++) {
         const bool all = term == 5;
         fixture f = {.config = small()};
@@ -154,10 +180,16 @@ static void columns_without_actions(void **state) {
     fixture f = {.config = small()};
     f.config.window = 3;
     f.config.rollout_steps = 2;
-    f.config.model = (uw_model_config){.input = UW_INPUT_COLUMNS, .observe_dim = 6, .frameskip = 1,
-                                       .history_size = 1, .encoder = UW_ENCODER_MLP,
-                                       .mlp_layers = 2, .mlp_dim = 8, .latent_dim = 3,
-                                       .predictor = UW_PREDICTOR_MLP, .predictor_mlp_dim = 5};
+    f.config.model = (uw_model_config){.input = UW_INPUT_COLUMNS,
+                                       .observe_dim = 6,
+                                       .frameskip = 1,
+                                       .history_size = 1,
+                                       .encoder = UW_ENCODER_MLP,
+                                       .mlp_layers = 2,
+                                       .mlp_dim = 8,
+                                       .latent_dim = 3,
+                                       .predictor = UW_PREDICTOR_MLP,
+                                       .predictor_mlp_dim = 5};
     f.config.prediction_weight = 1.0f;
     f.config.rollout_weight = 1.0f;
     f.config.sigreg_weight = 0.05f;
@@ -179,7 +211,8 @@ static void lewm(void **state) {
     }
 }
 
-/* A scale of 1/2 halves the gradient and leaves the reported losses alone: gradient accumulation. */
+/* A scale of 1/2 halves the gradient and leaves the reported losses alone: gradient accumulation.
+ */
 static void scale(void **state) {
     (void)state;
     fixture f = {.config = small()};
@@ -195,8 +228,8 @@ static void scale(void **state) {
     /* accumulated onto what is there: two halves make one */
     memset(f.grads, 0, f.net.num_params * sizeof(uw_real));
     for (int i = 0; i < 2; i++) {
-        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.state, f.x, f.a, 7, 0.5,
-                          f.grads, &half);
+        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.state, f.x, f.a, 7,
+                          0.5, f.grads, &half);
     }
     assert_true(whole.total == half.total);
     for (size_t i = 0; i < f.net.num_params; i++) {
@@ -207,8 +240,8 @@ static void scale(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv_terms), cmocka_unit_test(columns_without_actions),
-        cmocka_unit_test(lewm), cmocka_unit_test(scale)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(conv_terms),
+                                       cmocka_unit_test(columns_without_actions),
+                                       cmocka_unit_test(lewm), cmocka_unit_test(scale)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Checkpoints that a crash, a bad disk or a hand damaged: every stage of the writing protocol, cut and flipped
- * files, lying manifests.  A resume takes the newest whole generation, or starts over, and ends with the
- * weights of an uninterrupted run; nothing crashes. */
+/* Checkpoints that a crash, a bad disk or a hand damaged: every stage of the writing protocol, cut
+ * and flipped files, lying manifests.  A resume takes the newest whole generation, or starts over,
+ * and ends with the weights of an uninterrupted run; nothing crashes. */
 #include "rng.h"
 #include "train_here.h"
 
@@ -44,7 +44,8 @@ static void resume(const char *run, const char *said) {
     if (said && !strstr(train_said, said)) fail_msg("no \"%s\" in: %s", said, train_said);
 }
 
-/* ---- the protocol, stage by stage ------------------------------------------------------------------- */
+/* ---- the protocol, stage by stage
+ * ------------------------------------------------------------------- */
 
 static void protocol_stages(void **state) {
     (void)state;
@@ -55,7 +56,8 @@ static void protocol_stages(void **state) {
         const char *run = fresh_copy();
         mkdir(in_run(run, "gen-00000006"), 0777);
         if (stage == 1) /* the state is being written */
-            file_write(in_run(run, "gen-00000006/state.safetensors.tmp-1-0"), bytes, state_size / 2);
+            file_write(in_run(run, "gen-00000006/state.safetensors.tmp-1-0"), bytes,
+                       state_size / 2);
         if (stage >= 2) /* the state is in place */
             file_write(in_run(run, "gen-00000006/state.safetensors"), bytes, state_size);
         if (stage == 3) /* the manifest is being written */
@@ -68,13 +70,15 @@ static void protocol_stages(void **state) {
         }
         resume(run, "continuing after step 4");
         if (access(in_run(run, "gen-00000006/MANIFEST"), F_OK)) fail_msg("stage %d: no end", stage);
-        if (!access(in_run(run, "gen-00000002"), F_OK)) fail_msg("stage %d: three generations", stage);
+        if (!access(in_run(run, "gen-00000002"), F_OK))
+            fail_msg("stage %d: three generations", stage);
     }
     free(bytes);
     free(manifest);
 }
 
-/* ---- damage ------------------------------------------------------------------------------------------- */
+/* ---- damage
+ * ------------------------------------------------------------------------------------------- */
 
 static void damage(const char *path, size_t keep, int64_t flip) {
     size_t size;
@@ -117,7 +121,8 @@ static void all_are_damaged(void **state) {
     assert_int_equal(access(in_run(run, "notes.txt"), F_OK), 0);
 }
 
-/* ---- lies ---------------------------------------------------------------------------------------------- */
+/* ---- lies
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Replace the value behind "key": in a manifest. */
 static void lie(const char *path, const char *key, const char *value) {
@@ -149,13 +154,29 @@ static void lie(const char *path, const char *key, const char *value) {
 
 static void lying_manifests(void **state) {
     (void)state;
-    static const char *const lies[][2] = {
-        {"step", "0"}, {"step", "-4"}, {"step", "7"}, {"step", "1e300"}, {"step", "\"4\""},
-        {"step", "9223372036854775807"}, {"steps_total", "3"}, {"bytes", "-1"}, {"bytes", "0"},
-        {"bytes", "9223372036854775807"}, {"xxh3", "\"\""}, {"xxh3", "\"0000000000000000\""},
-        {"xxh3", "12"}, {"file", "\"../../../etc/passwd\""}, {"file", "7"}, {"format", "\"other\""},
-        {"config", "\"{}\""}, {"config", "\"\""}, {"config", "[1]"}, {"config", "\"{\\\"lr\\\": 1\""},
-        {"preset", "3"}, {"seed", "null"}, {"dataset_hash", "false"}};
+    static const char *const lies[][2] = {{"step", "0"},
+                                          {"step", "-4"},
+                                          {"step", "7"},
+                                          {"step", "1e300"},
+                                          {"step", "\"4\""},
+                                          {"step", "9223372036854775807"},
+                                          {"steps_total", "3"},
+                                          {"bytes", "-1"},
+                                          {"bytes", "0"},
+                                          {"bytes", "9223372036854775807"},
+                                          {"xxh3", "\"\""},
+                                          {"xxh3", "\"0000000000000000\""},
+                                          {"xxh3", "12"},
+                                          {"file", "\"../../../etc/passwd\""},
+                                          {"file", "7"},
+                                          {"format", "\"other\""},
+                                          {"config", "\"{}\""},
+                                          {"config", "\"\""},
+                                          {"config", "[1]"},
+                                          {"config", "\"{\\\"lr\\\": 1\""},
+                                          {"preset", "3"},
+                                          {"seed", "null"},
+                                          {"dataset_hash", "false"}};
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
         const char *run = fresh_copy();
         uw_checkpoint_info info;
@@ -170,15 +191,22 @@ static void lying_manifests(void **state) {
     resume(run, "continuing after step 4");
 }
 
-/* ---- random mutations ------------------------------------------------------------------------------------ */
+/* ---- random mutations
+ * ------------------------------------------------------------------------------------ */
 
 static void mutate(uw_rng *r, char **bytes, size_t *size) {
     for (uint32_t n = 1 + uw__rng_below(r, 3); n && *size; n--) {
         const size_t at = uw__rng_below(r, (uint32_t)*size);
         switch (uw__rng_below(r, 4)) {
-        case 0: (*bytes)[at] = (char)uw__rng_below(r, 256); break;
-        case 1: (*bytes)[at] = (char)((*bytes)[at] ^ (1 << uw__rng_below(r, 8))); break;
-        case 2: *size = at; break;
+        case 0:
+            (*bytes)[at] = (char)uw__rng_below(r, 256);
+            break;
+        case 1:
+            (*bytes)[at] = (char)((*bytes)[at] ^ (1 << uw__rng_below(r, 8)));
+            break;
+        case 2:
+            *size = at;
+            break;
         default: /* repeat a piece */
             memmove(*bytes + at / 2, *bytes + at, *size - at);
             *size -= at - at / 2;

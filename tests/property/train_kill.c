@@ -1,5 +1,6 @@
-/* Really killed: a child trains, SIGKILL comes at 25 random moments, another child resumes; in the end the
- * weights and the log are those of an uninterrupted run, and no kill left a checkpoint that cannot be read. */
+/* Really killed: a child trains, SIGKILL comes at 25 random moments, another child resumes; in the
+ * end the weights and the log are those of an uninterrupted run, and no kill left a checkpoint that
+ * cannot be read. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -82,7 +83,8 @@ static void kills(void **state) {
     const double length = uw__clock_s() - start;
     snprintf(log[0], sizeof log[0], "%s/log.csv", dir);
 
-    print_message("replay UW_SEED=%llu (moments depend on the machine)\n", (unsigned long long)seed);
+    print_message("replay UW_SEED=%llu (moments depend on the machine)\n",
+                  (unsigned long long)seed);
     for (; killed < KILLS; runs++) {
         snprintf(dir, sizeof dir, "%s/run-%d", tempdir_path, runs);
         assert_true(runs < 40 * KILLS);

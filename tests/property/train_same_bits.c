@@ -1,5 +1,6 @@
-/* One seed, one result: for 1, 2 and 3 threads, and after stops at random steps and resumes, weights and log
- * are the same bytes; for the recipe with redrawn frames and for a small LeWM with every loss. */
+/* One seed, one result: for 1, 2 and 3 threads, and after stops at random steps and resumes,
+ * weights and log are the same bytes; for the recipe with redrawn frames and for a small LeWM with
+ * every loss. */
 #include "internal.h"
 #include "rng.h"
 #include "run_files.h"
@@ -23,11 +24,10 @@ static bool progress(void *cookie, const char *what, int64_t done, int64_t total
 }
 
 /* stop_after 0: run to the end. */
-static uw_status run(const uw_train_config *config, const char *name, int32_t threads, int stop_after,
-                     bool resume, uw_train_result *out) {
+static uw_status run(const uw_train_config *config, const char *name, int32_t threads,
+                     int stop_after, bool resume, uw_train_result *out) {
     stopper s = {.left = stop_after, .total = config->steps};
-    const uw_context_options options = {
-        .num_threads = threads, .progress = progress, .cookie = &s};
+    const uw_context_options options = {.num_threads = threads, .progress = progress, .cookie = &s};
     uw_context *ctx = NULL;
     uw_err err = {0};
     CHECK_OK(uw_context_new(&options, &ctx, &err), &err);
@@ -45,7 +45,8 @@ static void check_files(const char *a, const char *b) {
         char one[128], two[128];
         snprintf(one, sizeof one, "%s/%s", a, names[i]);
         snprintf(two, sizeof two, "%s/%s", b, names[i]);
-        if (!same_file(tempdir_file(one), tempdir_file(two))) fail_msg("%s and %s differ", one, two);
+        if (!same_file(tempdir_file(one), tempdir_file(two)))
+            fail_msg("%s and %s differ", one, two);
     }
 }
 

@@ -1,4 +1,5 @@
-/* Schedules, AdamW by hand, spectra with known eigenvalues, looks, SIGReg on known clouds, arithmetic counts. */
+/* Schedules, AdamW by hand, spectra with known eigenvalues, looks, SIGReg on known clouds,
+ * arithmetic counts. */
 #include <math.h>
 
 #include "arena_block.h"
@@ -17,7 +18,8 @@ static uw_train_config preset(const char *name) {
     return c;
 }
 
-/* ---- schedule ------------------------------------------------------------------------------------- */
+/* ---- schedule
+ * ------------------------------------------------------------------------------------- */
 
 static void recipe_schedule(void **state) {
     (void)state;
@@ -46,7 +48,8 @@ static void lewm_schedule(void **state) {
     assert_true(isfinite(uw__schedule_lr(&c, 25)));
 }
 
-/* ---- AdamW ---------------------------------------------------------------------------------------- */
+/* ---- AdamW
+ * ---------------------------------------------------------------------------------------- */
 
 static void adamw_by_hand(void **state) {
     (void)state;
@@ -87,7 +90,8 @@ static void adamw_by_hand(void **state) {
     assert_memory_equal(w[0], w[1], sizeof w[0]);
 }
 
-/* ---- spectrum ------------------------------------------------------------------------------------- */
+/* ---- spectrum
+ * ------------------------------------------------------------------------------------- */
 
 static void jacobi(void **state) {
     (void)state;
@@ -124,7 +128,7 @@ static void effective_rank(void **state) {
     double work[2 * D * D + 4 * D], values[D], rank = -1.0, part = -1.0;
     uw__spectrum(x, N, D, work, values, &rank, &part);
     assert_true(rank == 0.0 && part == 0.0); /* no spread at all */
-    for (int i = 0; i < N; i++) { /* two equal axes: rank 2 exactly */
+    for (int i = 0; i < N; i++) {            /* two equal axes: rank 2 exactly */
         x[i * D] = (float)(i % 2 ? 1 : -1) + 5.0f;
         x[i * D + 2] = (float)(i / 2 % 2 ? 1 : -1);
     }
@@ -137,7 +141,8 @@ static void effective_rank(void **state) {
     assert_true(rank == 0.0);
 }
 
-/* ---- SIGReg ----------------------------------------------------------------------------------------- */
+/* ---- SIGReg
+ * ----------------------------------------------------------------------------------------- */
 
 static double sigreg_of(const uw_context *ctx, const float *z, size_t n, size_t d, bool times_n,
                         uint64_t step) {
@@ -175,7 +180,8 @@ static void sigreg_clouds(void **state) {
     uw_context_free(ctx);
 }
 
-/* ---- looks -------------------------------------------------------------------------------------------- */
+/* ---- looks
+ * -------------------------------------------------------------------------------------------- */
 
 static void strength_ramps(void **state) {
     (void)state;
@@ -256,7 +262,8 @@ static void redraw_palettes(void **state) {
     assert_int_equal(uw__redraw_init("", "agent.color", &d, &err), UW_ENOTFOUND);
 }
 
-/* ---- arithmetic ----------------------------------------------------------------------------------------- */
+/* ---- arithmetic
+ * ----------------------------------------------------------------------------------------- */
 
 static void flops(void **state) {
     (void)state;

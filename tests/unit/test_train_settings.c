@@ -75,11 +75,27 @@ static void keys_round_trip(void **state) {
 
 static void names_are_fixed(void **state) {
     (void)state;
-    static const char *const fixed[] = {
-        "observe", "action", "latent_dim", "encoder", "predictor", "history_size", "frameskip",
-        "window", "batch", "steps", "lr", "weight_decay", "warmup_steps", "clip_norm",
-        "sigreg_weight", "sigreg_directions", "rollout_weight", "inverse_weight", "vicreg_weight",
-        "augment", "precision"};
+    static const char *const fixed[] = {"observe",
+                                        "action",
+                                        "latent_dim",
+                                        "encoder",
+                                        "predictor",
+                                        "history_size",
+                                        "frameskip",
+                                        "window",
+                                        "batch",
+                                        "steps",
+                                        "lr",
+                                        "weight_decay",
+                                        "warmup_steps",
+                                        "clip_norm",
+                                        "sigreg_weight",
+                                        "sigreg_directions",
+                                        "rollout_weight",
+                                        "inverse_weight",
+                                        "vicreg_weight",
+                                        "augment",
+                                        "precision"};
     const uw_train_config c = preset("two_room");
     char text[512];
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
@@ -92,7 +108,8 @@ static void refuse(const char *key, const char *value, const char *in_text, cons
     const uw_train_config before = c;
     uw_err err = {0};
     if (uw_train_set(&c, key, value, &err) != UW_EINVAL) fail_msg("%s=%s was accepted", key, value);
-    if (!strstr(err.text, in_text)) fail_msg("%s=%s: no \"%s\" in: %s", key, value, in_text, err.text);
+    if (!strstr(err.text, in_text))
+        fail_msg("%s=%s: no \"%s\" in: %s", key, value, in_text, err.text);
     if (!strstr(err.fix, in_fix)) fail_msg("%s=%s: no \"%s\" in: %s", key, value, in_fix, err.fix);
     assert_memory_equal(&c, &before, sizeof c);
 }

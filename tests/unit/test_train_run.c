@@ -1,0 +1,269 @@
+/* What a run leaves, and every way to refuse one: folders in use, other settings, wrong columns,
+ * numbers that are not finite, a full disk. */
+#include <errno.h>
+
+#include "store.h"
+#include "train_here.h"
+
+enum { STEPS = 6 };
+
+static void expect(uw_status got, uw_status want, const char *in_text, const char *in_fix) {
+    if (got != want) fail_msg("status %d, wanted %d: %s", got, want, train_err.text);
+    if (!strstr(train_err.text, in_text)) fail_msg("no \"%s\" in: %s", in_text, train_err.text);
+    if (!strstr(train_err.fix, in_fix)) fail_msg("no \"%s\" in: %s", in_fix, train_err.fix);
+}
+
+static bool exists(const char *name) {
+    return !access(tempdir_file(name), F_OK);
+}
+
+/* ---- what it leaves
+ * -------------------------------------------------------------------------------- */
+
+static void leaves_a_run(void **state) {
+    (void)state;
+    const uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    uw_checkpoint_info info;
+    uw_err err = {0};
+    CHECK_OK(train_here("data.uw", "run", &c, TRAIN_NEW, &r), &train_err);
+    assert_int_equal(r.steps, STEPS);
+    assert_true(isfinite(r.loss) && isfinite(r.validation_loss) && r.effective_rank >= 1.0);
+    assert_true(r.frames_per_s > 0.0 && r.flops > 0.0 && r.min_variance > 0.0);
+    assert_int_equal(strlen(r.tensors_sha256), 64);
+    assert_string_equal(r.model_path, tempdir_file("run/model.safetensors"));
+
+    CHECK_OK(uw_checkpoint_inspect(tempdir_file("run"), &info, &err), &err);
+    assert_int_equal(info.step, STEPS);
+    assert_int_equal(info.steps_total, STEPS);
+    assert_int_equal(info.seed, c.seed);
+    assert_string_equal(info.preset, "two_room_robust");
+    CHECK_OK(uw_checkpoint_inspect(info.generation, &info, &err), &err);
+    assert_int_equal(uw_checkpoint_inspect(tempdir_path, &info, &err), UW_ENOTFOUND);
+
+    uw_model *model = NULL;
+    CHECK_OK(uw_model_load(r.model_path, &model, &err), &err);
+    const uw_provenance *p = uw_model_provenance(model);
+    assert_string_equal(p->env, "two_room");
+    assert_string_equal(p->observe, "pixels");
+    assert_string_equal(p->trained_factors, c.augment_factors);
+    assert_int_equal(p->action_repeat, 5);
+    assert_int_equal(p->seed, c.seed);
+    assert_non_null(strstr(p->config_json, "\"sigreg_weight\""));
+    char sha[65];
+    uw_model_sha256(model, sha);
+    assert_string_equal(sha, r.tensors_sha256);
+    uw_model_unload(model);
+}
+
+/* Rows at step 1, every third, and the last; no clock in them. */
+static void log_rows(void **state) {
+    (void)state;
+    char *log = file_bytes(tempdir_file("run/log.csv"), NULL);
+    assert_non_null(log);
+    assert_int_equal(strncmp(log, "step,lr,loss,prediction_loss,rollout_loss,sigreg,", 49), 0);
+    const int want[] = {1, 3, 6};
+    const char *line = strchr(log, '\n') + 1;
+    for (int i = 0; i < 3; i++, line = strchr(line, '\n') + 1)
+        assert_int_equal(atoi(line), want[i]);
+    assert_true(*line == '\0');
+    free(log);
+}
+
+static void never_overwrites(void **state) {
+    (void)state;
+    const uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    char before[65];
+    uw_err err = {0};
+    uw_checkpoint_info info;
+    expect(train_here("data.uw", "run", &c, TRAIN_NEW, &r), UW_EEXIST, "holds a run", "--resume");
+    CHECK_OK(uw_checkpoint_inspect(tempdir_file("run"), &info, &err), &err);
+    file_write(tempdir_file("run/notes.txt"), "mine", 4);
+    CHECK_OK(train_here("data.uw", "run", &c, TRAIN_RESUME, &r), &train_err);
+    assert_true(r.resumed);
+    memcpy(before, r.tensors_sha256, sizeof before);
+    CHECK_OK(train_here("data.uw", "run", &c, TRAIN_OVERWRITE, &r), &train_err);
+    assert_false(r.resumed);
+    assert_string_equal(r.tensors_sha256, before);
+    assert_true(exists("run/notes.txt"));
+    CHECK_OK(train_here("data.uw", "nothing-yet", &c, TRAIN_RESUME, &r), &train_err);
+    assert_non_null(strstr(train_said, "starting over"));
+}
+
+static void refuses_another_run(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    c.lr = 3e-3f;
+    expect(train_here("data.uw", "run", &c, TRAIN_RESUME, &r), UW_ESHAPE, "lr differs",
+           "new folder");
+    c = tiny_config(STEPS);
+    c.model.latent_dim = 9;
+    expect(train_here("data.uw", "run", &c, TRAIN_RESUME, &r), UW_ESHAPE, "latent_dim differs", "");
+    c = tiny_config(STEPS);
+    tiny_record(tempdir_file("other.uw"), TINY_EPISODES, TINY_ROWS, TINY_SIZE, 4, -1, false);
+    expect(train_here("other.uw", "run", &c, TRAIN_RESUME, &r), UW_ESHAPE, "dataset differs", "");
+    CHECK_OK(train_here("data.uw", "run", &c, TRAIN_RESUME, &r), &train_err); /* still there */
+}
+
+/* ---- data that does not fit
+ * ------------------------------------------------------------------------ */
+
+static void wrong_columns(void **state) {
+    (void)state;
+    uw_train_result r;
+    uw_train_config c = tiny_config(STEPS);
+    snprintf(c.observe, sizeof c.observe, "pixel");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ENOTFOUND, "no column pixel",
+           "did you mean pixels?");
+    c = tiny_config(STEPS);
+    snprintf(c.observe, sizeof c.observe, "state");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "wanted pictures",
+           "sensors");
+    c = tiny_config(STEPS);
+    snprintf(c.observe, sizeof c.observe, "pixels,state");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "cannot be mixed", "");
+    c = tiny_config(STEPS);
+    snprintf(c.action, sizeof c.action, "acton");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ENOTFOUND, "no column acton",
+           "action?");
+    c = tiny_config(STEPS);
+    snprintf(c.action, sizeof c.action, "pixels");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "wanted actions", "");
+    CHECK_OK(uw_train_preset("sensors", &c, &train_err), &train_err);
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "pixels: are pictures", "");
+    c = tiny_config(STEPS);
+    c.window = 40;
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "no episode is long enough",
+           "");
+    c = tiny_config(STEPS);
+    snprintf(c.augment_factors, sizeof c.augment_factors, "agent.colour");
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_ENOTFOUND, "no factor agent.colour",
+           "did you mean agent.color?");
+    c = tiny_config(STEPS);
+    snprintf(c.action, sizeof c.action, "none");
+    c.inverse_weight = 1.0f;
+    expect(train_here("data.uw", "bad", &c, TRAIN_NEW, &r), UW_EINVAL, "inverse_weight", "");
+    c = tiny_config(STEPS);
+    expect(train_here("missing.uw", "bad", &c, TRAIN_NEW, &r), UW_ENOTFOUND, "missing.uw", "");
+    file_write(tempdir_file("text.uw"), "not a data set at all", 21);
+    expect(train_here("text.uw", "bad", &c, TRAIN_NEW, &r), UW_EFORMAT, "text.uw", "");
+    assert_false(exists("bad")); /* nothing was written for any of them */
+}
+
+static void not_finite_data(void **state) {
+    (void)state;
+    uw_train_result r;
+    const uw_train_config c = tiny_config(STEPS);
+    tiny_record(tempdir_file("nan-action.uw"), 4, TINY_ROWS, TINY_SIZE, 3, 5, false);
+    expect(train_here("nan-action.uw", "bad", &c, TRAIN_NEW, &r), UW_ENONFINITE,
+           "action: wanted a finite number, got nan in episode 1 row 5", "observe=");
+    tiny_record(tempdir_file("nan-state.uw"), 4, TINY_ROWS, TINY_SIZE, 3, TINY_ROWS - 1, true);
+    expect(train_here("nan-state.uw", "bad", &c, TRAIN_NEW, &r), UW_ENONFINITE,
+           "state: wanted a finite number, got nan in episode 1 row 11", "");
+    assert_false(exists("bad"));
+}
+
+static void sensor_columns(void **state) {
+    (void)state;
+    static const char *const actions[] = {"", "none"};
+    for (int i = 0; i < 2; i++) {
+        uw_train_config c;
+        uw_train_result r;
+        CHECK_OK(uw_train_preset(i ? "identifiability" : "sensors", &c, &train_err), &train_err);
+        snprintf(c.observe, sizeof c.observe, "state");
+        snprintf(c.action, sizeof c.action, "%s", actions[i]);
+        c.steps = STEPS;
+        c.batch = 16;
+        c.model.mlp_dim = 16;
+        CHECK_OK(train_here("data.uw", i ? "ident" : "sensors", &c, TRAIN_NEW, &r), &train_err);
+        uw_model *model = NULL;
+        CHECK_OK(uw_model_load(r.model_path, &model, &train_err), &train_err);
+        assert_int_equal(uw_model_config_of(model)->observe_dim, 2);
+        assert_int_equal(uw_model_config_of(model)->action_dim, i ? 0 : 2);
+        assert_string_equal(uw_model_provenance(model)->observe, "state");
+        uw_model_unload(model);
+    }
+}
+
+/* ---- trouble on the way
+ * ------------------------------------------------------------------------------ */
+
+static void not_finite_loss(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(40);
+    uw_train_result r;
+    uw_checkpoint_info info;
+    uw_err err = {0};
+    c.lr = 1e12f;
+    c.clip_norm = 0.0f;
+    c.warmup_steps = 30; /* grows until it bursts */
+    c.checkpoint_every = 1;
+    expect(train_here("data.uw", "burst", &c, TRAIN_NEW, &r), UW_ENONFINITE, "wanted", "lower lr");
+    assert_false(exists("burst/model.safetensors"));
+    /* The last good checkpoint stays and is whole. */
+    CHECK_OK(uw_checkpoint_inspect(tempdir_file("burst"), &info, &err), &err);
+    assert_true(info.step >= 1 && info.step < 40);
+    /* The same again from there: the same end, and no checkpoint of it. */
+    expect(train_here("data.uw", "burst", &c, TRAIN_RESUME, &r), UW_ENONFINITE, "wanted",
+           "lower lr");
+}
+
+static void warns_of_collapse(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(201);
+    uw_train_result r;
+    c.lr = 0.0f;
+    c.augment = UW_AUGMENT_NONE;
+    c.sigreg_directions = 4;
+    CHECK_OK(train_here("data.uw", "still", &c, TRAIN_NEW, &r), &train_err);
+    assert_non_null(strstr(train_said, "WARN step 201: sigreg is 0."));
+    assert_true(strstr(strstr(train_said, "sigreg is") + 1, "sigreg is") == NULL); /* once */
+}
+
+static void full_disk(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    c.checkpoint_every = 2;
+    train_stopped("data.uw", "full", &c, 2);
+    disk_fill(2000);
+    const uw_status s = train_here("data.uw", "full", &c, TRAIN_RESUME, &r);
+    disk_free();
+    expect(s, UW_ENOSPC, "full", "");
+    CHECK_OK(train_here("data.uw", "full", &c, TRAIN_RESUME, &r), &train_err);
+    assert_true(r.resumed);
+    file_write(tempdir_file("file"), "x", 1);
+    expect(train_here("data.uw", "file/run", &c, TRAIN_NEW, &r), UW_ENOSPC, "file", "");
+}
+
+static void two_trainers(void **state) {
+    (void)state;
+    /* A run that is being written is locked: its log has one writer. */
+    const uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    int fd = -1;
+    uint64_t size = 0;
+    CHECK_OK(uw__store_open_write(tempdir_file("run/log.csv"), &fd, &size, &train_err), &train_err);
+    const uw_status s = train_here("data.uw", "run", &c, TRAIN_RESUME, &r);
+    uw__store_close(fd);
+    expect(s, UW_EEXIST, "log.csv", "");
+}
+
+static int setup(void **state) {
+    if (tempdir_setup(state)) return -1;
+    tiny_data(tempdir_file("data.uw"));
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leaves_a_run),      cmocka_unit_test(log_rows),
+        cmocka_unit_test(never_overwrites),  cmocka_unit_test(refuses_another_run),
+        cmocka_unit_test(wrong_columns),     cmocka_unit_test(not_finite_data),
+        cmocka_unit_test(sensor_columns),    cmocka_unit_test(not_finite_loss),
+        cmocka_unit_test(warns_of_collapse), cmocka_unit_test(full_disk),
+        cmocka_unit_test(two_trainers)};
+    return cmocka_run_group_tests(tests, setup, tempdir_teardown);
+}
