@@ -197,7 +197,8 @@ static void test_npy_headers(void **state) {
     check_npy(D("<U4294967296", "False", "(1,)"), 0, UW_EUNSUPPORTED, "unsupported_dtype");
     check_npy(D("|f4", "False", "(2,)"), 8, UW_EUNSUPPORTED, "unsupported_dtype");
     check_npy(D("", "False", "(2,)"), 8, UW_EUNSUPPORTED, "unsupported_dtype");
-    check_npy(D("__import__('os')", "False", "(2,)"), 8, UW_EFORMAT, "bad_npy_header");
+    check_npy(D("__import__(os)", "False", "(2,)"), 8, UW_EUNSUPPORTED, "unsupported_dtype");
+    check_npy(D("<f4\\x41", "False", "(2,)"), 8, UW_EFORMAT, "bad_npy_header");
     check_npy("{'descr': '<f4', 'shape': (2,), }\n", 8, UW_EFORMAT, "once each");
     check_npy("{'descr': '<f4', 'descr': '<f4', 'shape': (2,), }\n", 8, UW_EFORMAT, "once each");
     check_npy("{'x': 1}\n", 8, UW_EFORMAT, "once each");
