@@ -140,8 +140,7 @@ static uw_status state_rollout(void *self, const float *z0, int32_t history, con
  * --------------------------------------------------------------------------------------- */
 
 static void *aligned(size_t bytes) {
-    void *mem = NULL;
-    return posix_memalign(&mem, UW_ALIGN, bytes ? bytes : 1) == 0 ? mem : NULL;
+    return aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN);
 }
 
 static uw_status new_dynamics(uw_player *p, uw_dynamics *out, uw_err *err) {

@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+#include <math.h>
+
 #include "model_internal.h"
 
 static inline uw_model *hand_model_finish(const uw_model_config *config, const float *params,
@@ -59,6 +61,23 @@ static inline uw_model *hand_model(int32_t action_dim, int32_t state_dim, const 
     free(buffers);
     uw__net_fini(&net);
     return model;
+}
+
+/* A model whose every latent is NaN. */
+static inline uw_model *nan_model(void) {
+    uw_model *model = hand_model(2, 2, "state");
+    const uw_net *net = uw__model_net(model);
+    const uw_net_tensor *bias = &net->tensors[uw__net_find(net, "projector.net.0.bias")];
+    float *params = malloc(net->num_params * sizeof *params);
+    float buffers[1] = {0};
+    assert_non_null(params);
+    assert_int_equal(net->num_buffers, 0);
+    memcpy(params, uw__model_params(model), net->num_params * sizeof *params);
+    params[bias->offset] = NAN;
+    uw_model *broken = hand_model_finish(&net->config, params, buffers, "state");
+    free(params);
+    uw_model_unload(model);
+    return broken;
 }
 
 /* The demo's convolutions on small pictures, with the weights that training would start from. */
