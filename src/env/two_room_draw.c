@@ -28,10 +28,10 @@ static void add_cover(float *cells, int32_t size, int32_t first, int32_t last) {
     first = first < 0 ? 0 : first;
     last = last > UW_ROOM_EDGE - 1 ? UW_ROOM_EDGE - 1 : last;
     if (first > last) return;
-    const double cell = (double)UW_ROOM_EDGE / size;
-    const int32_t end = (int32_t)fmin(size, (last + 1) / cell + 1.0);
-    for (int32_t i = (int32_t)(first / cell); i < end; i++) {
-        const double low = fmax(i * cell, first), high = fmin((i + 1) * cell, last + 1);
+    const double cell = (double)UW_ROOM_EDGE / size, from = first, to = last + 1;
+    for (int32_t i = (int32_t)(from / cell); i < size && i * cell < to; i++) {
+        const double low = i * cell > from ? i * cell : from;
+        const double high = (i + 1) * cell < to ? (i + 1) * cell : to;
         if (high > low) cells[i] += (float)((high - low) / cell);
     }
 }
@@ -117,14 +117,13 @@ static void draw_rooms(const double *values, int32_t size, uint8_t *rgb) {
             memcpy(row, row - row_bytes, row_bytes);
             continue;
         }
+        uint8_t pixel[3] = {0};
         for (int32_t x = 0; x < size; x++) {
-            uint8_t *pixel = row + 3 * x;
             const int32_t u = vertical ? x : y, o = vertical ? y : x;
-            if (repeats(part.clear, right, x))
-                memcpy(pixel, pixel - 3, 3);
-            else
+            if (!repeats(part.clear, right, x))
                 put(&colors, (part.clear[u] - part.band[u]) * part.clear[o],
                     part.band[u] * part.door[o], pixel);
+            memcpy(row + 3 * x, pixel, 3);
         }
     }
 }
