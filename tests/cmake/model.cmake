@@ -16,3 +16,5 @@ foreach(size IN ITEMS tiny full)
           MODULES model LABELS parity TIMEOUT 900)
   target_include_directories(parity_golden_lewm_${size} PRIVATE ${PROJECT_SOURCE_DIR}/src/train)
 endforeach()
+
+uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS property)
