@@ -18,3 +18,6 @@ foreach(size IN ITEMS tiny full)
 endforeach()
 
 uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS property)
+
+uw_test(test_model SOURCES unit/test_model.c MODULES model LABELS unit)
+uw_wrap_alloc(test_model)
