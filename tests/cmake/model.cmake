@@ -21,3 +21,5 @@ uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS 
 
 uw_test(test_model SOURCES unit/test_model.c MODULES model LABELS unit)
 uw_wrap_alloc(test_model)
+uw_test(dynamics SOURCES property/dynamics.c MODULES model LABELS property)
+uw_wrap_alloc(dynamics)

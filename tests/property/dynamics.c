@@ -1,0 +1,242 @@
+/* A model as planners see it: rollouts mean what the network says, actions are normalised, the
+ * window slides, nothing is allocated, and out-of-range calls are refused. */
+#include <math.h>
+
+#include "alloc_fail.h"
+#include "arena_block.h"
+#include "check.h"
+#include "model_internal.h"
+#include "recipe.h"
+#include "rng.h"
+
+enum { SAMPLES = 70, HORIZON = 6 };
+
+typedef struct world {
+    uw_context *ctx;
+    uw_model *model;
+    uw_dynamics dynamics;
+    uw_arena block;
+    size_t d, a, history;
+    float z0[3 * 32], past[2 * 16];
+    float *actions, *z; /* [SAMPLES, HORIZON, A], [SAMPLES, HORIZON, D] */
+} world;
+
+static void normals(float *x, size_t n, uint64_t stream) {
+    uw_rng r = uw__rng(8, UW_STREAM_TEST, stream);
+    uw__rng_fill_normal(&r, x, n);
+}
+
+static world world_new(const uw_model_config *config) {
+    static float mean[2] = {0.25f, -0.5f}, std[2] = {0.5f, 2.0f};
+    const uw_normalisers normalisers = {
+        .action_dim = config->action_dim, .action_mean = mean, .action_std = std};
+    const uw_context_options options = {.num_threads = 1};
+    const uw_dynamics_limits limits = {.num_samples = SAMPLES, .horizon = HORIZON};
+    world w = {.d = (size_t)config->latent_dim,
+               .history = (size_t)config->history_size,
+               .a = (size_t)config->action_dim * (size_t)config->frameskip};
+    uw_net net;
+    uw_err err = {0};
+
+    CHECK_OK(uw_context_new(&options, &w.ctx, &err), &err);
+    CHECK_OK(uw__net_init(config, &net, &err), &err);
+    float *params = calloc(net.num_params, sizeof *params);
+    float *buffers = calloc(net.num_buffers + 1, sizeof *buffers);
+    uw__net_randomise(&net, 3, params, buffers);
+    for (size_t i = 0; i < net.num_params; i++) params[i] += 0.01f * sinf((float)i);
+    CHECK_OK(uw__model_new(config, params, buffers, &normalisers, NULL, &w.model, &err), &err);
+    free(params);
+    free(buffers);
+    uw__net_fini(&net);
+    w.block = arena_block(uw_model_dynamics_memsize(w.model, &limits));
+    assert_int_equal(uw_model_dynamics_init(w.ctx, w.model, &limits, false, w.block.base,
+                                            w.block.cap, &w.dynamics),
+                     UW_OK);
+    w.actions = malloc(SAMPLES * HORIZON * w.a * sizeof *w.actions);
+    w.z = malloc(SAMPLES * HORIZON * w.d * sizeof *w.z);
+    normals(w.z0, sizeof w.z0 / sizeof *w.z0, 1);
+    normals(w.past, sizeof w.past / sizeof *w.past, 2);
+    normals(w.actions, SAMPLES * HORIZON * w.a, 3);
+    return w;
+}
+
+static void world_free(world *w) {
+    free(w->actions);
+    free(w->z);
+    free(w->block.base);
+    uw_model_unload(w->model);
+    uw_context_free(w->ctx);
+}
+
+static uw_status roll(world *w, int32_t history, const float *past, int32_t n, int32_t h) {
+    return w->dynamics.rollout(w->dynamics.self, w->z0, history, past, w->actions, n, h, w->z);
+}
+
+/* One candidate by the definition: the last history_size latents and their actions, one network
+ * call per step. */
+static void check_candidate(world *w, size_t candidate, size_t history) {
+    const uw_net *net = uw__model_net(w->model);
+    const uw_normalisers *norm = uw__model_normalisers(w->model);
+    const size_t steps = history - 1 + HORIZON, cond = (size_t)net->cond_dim;
+    float latents[(3 + HORIZON) * 32], a[(2 + HORIZON) * 16], c[(2 + HORIZON) * 32], out[3 * 32];
+    uw_exec e = {0};
+    uw_action_acts *action = NULL;
+    uw_predict_acts *predict = NULL;
+    uw_arena arena = UW_ARENA_MEASURE;
+
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass) arena = arena_block(arena.used);
+        e = uw__exec_layout(&arena, w->ctx->kernels, NULL, uw__net_extra_reals(net));
+        action = uw__action_layout(&arena, net, steps, false);
+        predict = uw__predict_layout(&arena, net, 1, w->history, false);
+    }
+    memcpy(latents, w->z0, history * w->d * sizeof *latents);
+    for (size_t s = 0; s < steps; s++) {
+        const float *from = s < history - 1
+                                ? w->past + s * w->a
+                                : w->actions + (candidate * HORIZON + s - (history - 1)) * w->a;
+        for (size_t i = 0; i < w->a; i++)
+            a[s * w->a + i] = (from[i] - norm->action_mean[i % 2]) / norm->action_std[i % 2];
+    }
+    uw__action_forward(&e, net, uw__model_params(w->model), action, a, steps, c);
+    for (size_t s = 0; s < HORIZON; s++) {
+        const size_t known = history + s, t = known < w->history ? known : w->history;
+        uw__predict_forward(
+            &e, net, uw__model_params(w->model), (float *)uw__model_buffers(w->model), predict,
+            latents + (known - t) * w->d, c + (known - t) * cond, 1, t, false, NULL, out);
+        memcpy(latents + known * w->d, out + (t - 1) * w->d, w->d * sizeof *out);
+        for (size_t i = 0; i < w->d; i++) {
+            const float got = w->z[(candidate * HORIZON + s) * w->d + i];
+            CHECK_NEAR(got, out[(t - 1) * w->d + i], 2e-5 * (1.0 + fabs((double)got)));
+        }
+    }
+    free(arena.base);
+}
+
+static void check_meaning(const uw_model_config *config) {
+    world w = world_new(config);
+    for (size_t history = 1; history <= w.history; history++) {
+        assert_int_equal(roll(&w, (int32_t)history, history > 1 ? w.past : NULL, SAMPLES, HORIZON),
+                         UW_OK);
+        check_candidate(&w, 0, history);
+        check_candidate(&w, 33, history);
+        check_candidate(&w, SAMPLES - 1, history); /* in the last, ragged block */
+    }
+    /* a shorter, smaller call is a part of the larger one */
+    float first[32];
+    memcpy(first, w.z, w.d * sizeof *first);
+    assert_int_equal(roll(&w, (int32_t)w.history, w.past, 1, 1), UW_OK);
+    for (size_t i = 0; i < w.d; i++)
+        CHECK_NEAR(w.z[i], first[i], 2e-5 * (1.0 + fabs((double)first[i])));
+    world_free(&w);
+}
+
+static void test_markov(void **state) {
+    const uw_model_config config = recipe_demo();
+    (void)state;
+    check_meaning(&config);
+}
+
+static void test_window(void **state) {
+    const uw_model_config config = recipe_lewm_small();
+    (void)state;
+    check_meaning(&config);
+}
+
+/* The residual MLP behind a prediction projector takes the general way. */
+static void test_projected(void **state) {
+    uw_model_config config = recipe_demo();
+    (void)state;
+    config.pred_proj_dim = 24;
+    check_meaning(&config);
+}
+
+static void check_limits(const uw_model_config *config) {
+    world w = world_new(config);
+    assert_int_equal(w.dynamics.dims.latent_dim, config->latent_dim);
+    assert_int_equal(w.dynamics.dims.action_dim, w.a);
+    assert_int_equal(w.dynamics.dims.history_size, config->history_size);
+    assert_int_equal(w.dynamics.dims.observation_bytes,
+                     config->image_size * config->image_size * 3);
+    assert_int_equal(roll(&w, 1, NULL, SAMPLES + 1, HORIZON), UW_EINVAL);
+    assert_int_equal(roll(&w, 1, NULL, SAMPLES, HORIZON + 1), UW_EINVAL);
+    assert_int_equal(roll(&w, 0, NULL, SAMPLES, HORIZON), UW_EINVAL);
+    assert_int_equal(roll(&w, (int32_t)w.history + 1, w.past, SAMPLES, HORIZON), UW_EINVAL);
+    if (w.history > 1) assert_int_equal(roll(&w, 2, NULL, SAMPLES, HORIZON), UW_EINVAL);
+    assert_int_equal(roll(&w, 1, NULL, 0, HORIZON), UW_OK);
+
+    const uw_dynamics_limits good = {.num_samples = 4, .horizon = 2};
+    uw_dynamics other;
+    const size_t bytes = uw_model_dynamics_memsize(w.model, &good);
+    uw_arena block = arena_block(bytes + UW_ALIGN);
+    assert_int_equal(
+        uw_model_dynamics_init(w.ctx, w.model, &good, false, block.base, bytes - 1, &other),
+        UW_ENOMEM);
+    assert_int_equal(
+        uw_model_dynamics_init(w.ctx, w.model, &good, false, block.base + 8, bytes, &other),
+        UW_EINVAL);
+    assert_int_equal(uw_model_dynamics_init(w.ctx, w.model, &good, false, NULL, bytes, &other),
+                     UW_EINVAL);
+    assert_null(other.self);
+    const uw_dynamics_limits bad[] = {{.num_samples = 0, .horizon = 2},
+                                      {.num_samples = 4, .horizon = 0},
+                                      {.num_samples = INT32_MAX, .horizon = 2},
+                                      {.num_samples = 4, .horizon = INT32_MAX},
+                                      {.num_samples = 4, .horizon = 2, .num_threads = -1}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(uw_model_dynamics_memsize(w.model, &bad[i]), 0);
+    free(block.base);
+    world_free(&w);
+}
+
+static void test_limits(void **state) {
+    const uw_model_config demo = recipe_demo(), lewm = recipe_lewm_small();
+    (void)state;
+    check_limits(&demo);
+    check_limits(&lewm);
+}
+
+static void check_no_allocation(const uw_model_config *config) {
+    world w = world_new(config);
+    uint8_t *frame = calloc(w.dynamics.dims.observation_bytes, 1);
+    alloc_fail_begin(0); /* the first allocation would also fail */
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(w.dynamics.encode(w.dynamics.self, frame, w.z0), UW_OK);
+        assert_int_equal(roll(&w, (int32_t)w.history, w.past, SAMPLES, HORIZON), UW_OK);
+    }
+    const long calls = alloc_calls;
+    alloc_fail_end();
+    assert_int_equal(calls, 0);
+    free(frame);
+    world_free(&w);
+}
+
+static void test_no_allocation(void **state) {
+    const uw_model_config demo = recipe_demo(), lewm = recipe_lewm_small();
+    (void)state;
+    check_no_allocation(&demo);
+    check_no_allocation(&lewm);
+}
+
+/* A sensor that reports NaN is told, not planned on. */
+static void test_not_finite(void **state) {
+    const uw_model_config config = recipe_sensors();
+    uw_model_config one = config;
+    (void)state;
+    one.action_dim = 2;
+    world w = world_new(&one);
+    float row[3] = {0, NAN, 0}, z[32];
+    assert_int_equal(w.dynamics.encode(w.dynamics.self, row, z), UW_ENONFINITE);
+    row[1] = 0;
+    assert_int_equal(w.dynamics.encode(w.dynamics.self, row, z), UW_OK);
+    world_free(&w);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_markov),        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_projected),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_not_finite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
