@@ -1,1 +1,2 @@
 uw_test(test_fit SOURCES unit/test_fit.c MODULES probe LABELS unit)
+uw_test(test_probe SOURCES unit/test_probe.c MODULES probe LABELS unit)
