@@ -2,6 +2,7 @@
  * it. */
 #include "variation.h"
 
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -64,15 +65,18 @@ static bool parse_hex_color(const char *text, double *value) {
     return true;
 }
 
-/* Read exactly dim numbers separated by commas. */
+/* Read exactly dim decimal numbers separated by commas, the same in every locale. */
 static bool parse_numbers(const char *text, int32_t dim, double *value) {
-    for (int32_t i = 0; i < dim; i++) {
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* static in glibc: no memory */
+    bool ok = strspn(text, "0123456789.,+-eE") == strlen(text);
+    for (int32_t i = 0; ok && i < dim; i++) {
         char *end = NULL;
-        value[i] = strtod(text, &end);
-        if (end == text || *end != (i + 1 < dim ? ',' : '\0')) return false;
+        value[i] = strtod_l(text, &end, c);
+        ok = end != text && *end == (i + 1 < dim ? ',' : '\0');
         text = end + 1;
     }
-    return true;
+    freelocale(c);
+    return ok;
 }
 
 static uw_status parse_value(const uw_env_class *cls, const uw_factor *f, const char *text,
@@ -191,8 +195,19 @@ static void append(char *text, size_t size, size_t *used, const char *format, ..
     if (n > 0) *used += (size_t)n;
 }
 
+/* The fewest digits that read back as the same number. */
+static int digits_of(double value, locale_t c) {
+    int digits = 6;
+    for (char text[40]; digits < 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod_l(text, NULL, c) == value) break;
+    }
+    return digits;
+}
+
 size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char *text,
                             size_t size) {
+    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0), old = uselocale(c);
     size_t used = 0;
     if (size > 0) text[0] = '\0';
     for (int32_t i = 0; i < cls->num_factors; i++) {
@@ -201,7 +216,10 @@ size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char
         append(text, size, &used, "%s%s%s", used ? " " : "", f->name,
                v->mode[i] == UW_VARY_SAMPLE ? "~sample" : "=");
         for (int32_t k = 0; k < f->dim && v->mode[i] == UW_VARY_FIXED; k++)
-            append(text, size, &used, "%s%.9g", k ? "," : "", v->value[i][k]);
+            append(text, size, &used, "%s%.*g", k ? "," : "", digits_of(v->value[i][k], c),
+                   v->value[i][k]);
     }
+    uselocale(old);
+    freelocale(c);
     return used;
 }

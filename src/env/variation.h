@@ -11,8 +11,8 @@
 uw_status uw__values_check(const uw_env_class *cls, const double *values, const bool *fixed,
                            uw_err *err);
 
-/* Write a variation as the options that make it, separated by spaces: "agent.radius=9
- * wall.color~sample"; cut at size. Return the length it would have. */
+/* Write a variation as the options that make it, separated by spaces, numbers so that they read back
+ * exactly: "agent.radius=9 wall.color~sample"; cut at size. Return the length it would have. */
 size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char *text, size_t size);
 
 #endif

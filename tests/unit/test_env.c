@@ -299,7 +299,7 @@ static void test_parse(void **state) {
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         CHECK_OK(uw_variation_parse(cls, good[i], &v, &err), &err);
     char text[256];
-    const char *want = "agent.color=16,128,255 agent.radius=9.5 background.color~sample "
+    const char *want = "agent.color=16,128,255 agent.radius=9.1 background.color~sample "
                        "door.size=16,16,21 wall.axis=0 wall.color=1,2,3";
     assert_int_equal(uw__variation_format(cls, &v, text, sizeof text), strlen(want));
     assert_string_equal(text, want);
@@ -340,8 +340,11 @@ static void test_parse_refuses(void **state) {
         {"agent.radius=#102030", "wanted a number", ""},
         {"agent.radius=8 ", "wanted a number", ""},
         {"agent.radius=8,9", "wanted a number", ""},
-        {"agent.radius=nan", "wanted 7 .. 14, got nan", ""},
-        {"agent.radius=inf", "wanted 7 .. 14, got inf", ""},
+        {"agent.radius=nan", "wanted a number", ""},
+        {"agent.radius=0x8", "wanted a number", ""},
+        {"agent.radius= 8", "wanted a number", ""},
+        {"agent.radius=1e999", "wanted 7 .. 14, got inf", ""},
+        {"agent.radius=inf", "wanted a number", ""},
         {"agent.radius=6.99", "wanted 7 .. 14, got 6.99", "agent.radius~sample"},
         {"agent.position=12,20", "wanted 14 .. 209, got 12", ""},
         {"door.number=0", "wanted a whole number 1 .. 3, got 0", ""},
@@ -401,6 +404,31 @@ static void test_resolve(void **state) {
     uw_env_free(env);
 }
 
+/* What format writes, parse reads back to the same values. */
+static void test_format_round_trip(void **state) {
+    (void)state;
+    const uw_env_class *cls = uw_env_find("two_room");
+    uw_variation all = {0};
+    uw_err err = {0};
+    for (int32_t i = 0; i < cls->num_factors; i++) all.mode[i] = UW_VARY_SAMPLE;
+    for (uint64_t index = 0; index < 100; index++) {
+        double values[UW_MAX_FACTOR_VALUES];
+        bool fixed[UW_MAX_FACTOR_VALUES];
+        CHECK_OK(uw_variation_resolve(cls, &all, 7, index, values, fixed, &err), &err);
+        uw_variation v = {0}, again = {0};
+        for (int32_t i = 0; i < cls->num_factors; i++) {
+            const uw_factor *f = &cls->factors[i];
+            v.mode[i] = UW_VARY_FIXED;
+            memcpy(v.value[i], values + f->offset, (size_t)f->dim * sizeof(double));
+        }
+        char text[2048];
+        assert_true(uw__variation_format(cls, &v, text, sizeof text) < sizeof text);
+        for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+            CHECK_OK(uw_variation_parse(cls, word, &again, &err), &err);
+        assert_memory_equal(&v, &again, sizeof v);
+    }
+}
+
 static void test_resolve_redraws(void **state) {
     (void)state;
     const uw_env_class *cls = uw_env_find("two_room");
@@ -449,6 +477,7 @@ int main(void) {
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_format_round_trip),
         cmocka_unit_test(test_resolve_redraws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
