@@ -8,6 +8,7 @@ function(uw_gradient_test name)
   endforeach()
 endfunction()
 
+uw_gradient_test(test_gradients_layers property/test_gradients_layers.c)
 uw_gradient_test(test_gradients_network property/test_gradients_network.c)
 
 # LeWM's numbers; of train only the regulariser is needed.
