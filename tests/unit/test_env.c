@@ -294,7 +294,7 @@ static void test_parse(void **state) {
     const uw_env_class *cls = uw_env_find("two_room");
     uw_variation v = {0};
     uw_err err = {0};
-    const char *const good[] = {"agent.radius=9.5",   "agent.color=#1080fF",     "wall.color=1,2,3",
+    const char *const good[] = {"agent.radius=9.1",   "agent.color=#1080fF",     "wall.color=1,2,3",
                                 "door.size=16,16,21", "background.color~sample", "wall.axis=0"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         CHECK_OK(uw_variation_parse(cls, good[i], &v, &err), &err);
