@@ -19,7 +19,7 @@ static int by_text(const void *a, const void *b) {
 static uw_status check_names(const char *path, const char **names, int32_t count, const char *what,
                              uw_err *err) {
     for (int32_t i = 0; i < count; i++) {
-        if (uw__utf8_clean(names[i], false) && strcmp(names[i], "__metadata__")) continue;
+        if (uw__utf8_clean(names[i], false)) continue;
         return uw__refuse(err, UW_EINVAL, path, "unsafe_name", "use another name",
                           "%s %d: wanted UTF-8 without control characters", what, i);
     }
@@ -37,8 +37,15 @@ static uw_status check_arguments(const char *path, const uw_tensor *tensors, int
     const int32_t most = count > meta_count ? count : meta_count;
     const char **names = malloc(((size_t)most + 1) * sizeof *names);
     if (!names) return uw__no_memory(err, path, ((uint64_t)most + 1) * sizeof *names);
-    for (int32_t i = 0; i < count; i++) names[i] = tensors[i].name;
-    uw_status s = check_names(path, names, count, "tensor", err);
+    uw_status s = UW_OK;
+    for (int32_t i = 0; i < count; i++) {
+        names[i] = tensors[i].name;
+        if (!strcmp(names[i], "__metadata__")) {
+            s = uw__refuse(err, UW_EINVAL, path, "unsafe_name", "use another name",
+                           "tensor %d: __metadata__ is the format's own word", i);
+        }
+    }
+    if (!s) s = check_names(path, names, count, "tensor", err);
     for (int32_t i = 0; i < meta_count; i++) names[i] = meta[i].key;
     if (!s) s = check_names(path, names, meta_count, "metadata key", err);
     free(names);
