@@ -175,6 +175,10 @@ uw_status uw__gif_close(uw_gif *gif, const char *path, bool overwrite, uw_err *e
     return s;
 }
 
+void uw__gif_abort(uw_gif *gif) {
+    gif_free(gif);
+}
+
 #else
 
 static uw_status without(uw_err *err) {
@@ -196,5 +200,9 @@ uw_status uw__gif_frame(uw_gif *gif, const uint8_t *rgb, int32_t delay_cs, uw_er
 uw_status uw__gif_close(uw_gif *gif, const char *path, bool overwrite, uw_err *err) {
     (void)gif, (void)path, (void)overwrite;
     return without(err);
+}
+
+void uw__gif_abort(uw_gif *gif) {
+    (void)gif;
 }
 #endif

@@ -59,8 +59,8 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
                         uw_text *csv) {
     (void)side;
     static const char *const note[UW_NUM_DRIVERS] = {
-        "the model", "random actions", "straight to the true goal", "same planner, real physics",
-        "scripted, knows everything"};
+        "plans in its imagination", "random actions", "straight to the true goal",
+        "same planner, real physics", "scripted, knows everything"};
     uw_interval_row rows[2 + UW_NUM_DRIVERS] = {0};
     int32_t n = 0;
     csv_head(csv, "driver,episodes,successes,rate,low,high\n");
@@ -70,7 +70,8 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
         rows[n++] = (uw_interval_row){.label = uw__side_title(r, i),
                                       .of = {interval_of(&e->success)},
                                       .note = note[0],
-                                      .strong = true};
+                                      .strong = true,
+                                      .colour = i};
         csv_rate(csv, uw__side_title(r, i), &e->success);
     }
     if (!n) return false;
@@ -81,8 +82,10 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
             if (b && b[d].num_episodes > 0) rate = &b[d].success;
         }
         if (!rate) continue;
-        rows[n++] = (uw_interval_row){
-            .label = uw_driver_str((uw_driver)d), .of = {interval_of(rate)}, .note = note[d]};
+        rows[n++] = (uw_interval_row){.label = uw_driver_str((uw_driver)d),
+                                      .of = {interval_of(rate)},
+                                      .note = note[d],
+                                      .colour = -1};
         csv_rate(csv, uw_driver_str((uw_driver)d), rate);
     }
     const uw_interval_chart chart = {.title = "Episodes that reached the goal",
@@ -264,13 +267,15 @@ static bool drift_chart(const uw_report *r, bool in_unit, uw_svg_dress dress, uw
                                   .dashed = true};
     char unit[64];
     snprintf(unit, sizeof unit, "error, %s", uw__unit_of(r)[0] ? uw__unit_of(r) : "recorded units");
-    const uw_line_chart chart = {
-        .title = in_unit ? "Imagined against recorded state"
-                         : "Drift of imagination, as a share of persistence",
-        .x = {.label = "decisions imagined ahead"},
-        .y = {.label = in_unit ? unit : "error / persistence", .from_zero = true},
-        .series = series,
-        .num_series = n};
+    const uw_line_chart chart = {.title = in_unit
+                                              ? "Imagined against recorded state"
+                                              : "Drift of imagination, as a share of persistence",
+                                 .x = {.label = "decisions imagined ahead"},
+                                 .y = {.label = in_unit ? unit : "error / persistence",
+                                       .log = !in_unit,
+                                       .from_zero = in_unit},
+                                 .series = series,
+                                 .num_series = n};
     uw__svg_lines(svg, &chart, dress);
     return true;
 }

@@ -136,11 +136,12 @@ static void result(const uw_report *r, uw_text *out) {
         headline(r, i, out);
         uw__text_add(out, "</div>");
     }
+    if (r->in->num_sides > 1) uw__text_add(out, "<div class=\"wide\">");
     figure(r, uw__figure_success, 0, "Next to the baselines",
            "Dot: share of episodes that reached the goal. Bar: exact 95\xC2\xA0% interval "
            "(Clopper-Pearson).",
            out);
-    uw__text_add(out, "</div>\n");
+    uw__text_add(out, r->in->num_sides > 1 ? "</div></div>\n" : "</div>\n");
     section_close(out);
 }
 
@@ -162,7 +163,7 @@ static void watch(const uw_report *r, uw_text *out) {
         "src=\"data:image/gif;base64,",
         memory ? 3 : 2, memory ? "<span>what it imagined</span>" : "");
     uw__text_base64(out, r->gif, r->gif_bytes);
-    uw__text_add(out, "\"></div></div>\n");
+    uw__text_add(out, "\"/></div></div>\n");
     section_close(out);
 }
 
@@ -315,6 +316,7 @@ static void robustness(const uw_report *r, uw_text *out) {
     uw__text_add(out, "<div class=\"grid\">");
     figure(r, uw__figure_robustness, 0, "Robustness card",
            "Share of episodes that reached the goal.", out);
+    uw__text_add(out, "<div class=\"stack\">");
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         if (!r->in->sides[i].card) continue;
         uw__text_add(out, "<div class=\"card\">");
@@ -322,7 +324,7 @@ static void robustness(const uw_report *r, uw_text *out) {
         uw__page_card_table(r, i, out);
         uw__text_add(out, "</div>");
     }
-    uw__text_add(out, "</div>\n");
+    uw__text_add(out, "</div></div>\n");
     section_close(out);
 }
 
@@ -349,10 +351,8 @@ static void maps(const uw_report *r, uw_text *out) {
         figure(r, uw__figure_map_x, i, "First coordinate", "From left to right of the world.", out);
         figure(r, uw__figure_map_y, i, "Second coordinate", "From top to bottom of the world.",
                out);
-        figure(
-            r, uw__figure_map_path, i, "Length of the way",
-            "From one corner of the world: places behind the wall are far, however near they look.",
-            out);
+        figure(r, uw__figure_map_path, i, "Length of the way", "From one corner, around the wall.",
+               out);
         uw__text_add(out, "</div>\n");
     }
     section_close(out);
@@ -370,10 +370,10 @@ static void speed(const uw_report *r, uw_text *out) {
 }
 
 void uw__page_write(const uw_report *r, uw_text *out) {
-    uw__text_add(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                      "<meta name=\"color-scheme\" content=\"light dark\">\n"
-                      "<link rel=\"icon\" href=\"data:,\">\n<title>");
+    uw__text_add(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>\n"
+                      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+                      "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+                      "<link rel=\"icon\" href=\"data:,\"/>\n<title>");
     uw__text_escape(out, r->in->title && *r->in->title ? r->in->title : "umwelt report");
     uw__text_add(out, "</title>\n");
     uw__page_style(out);

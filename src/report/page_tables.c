@@ -181,19 +181,26 @@ void uw__page_drift_table(const uw_report *r, int32_t side, uw_text *out) {
 void uw__page_card_table(const uw_report *r, int32_t side, uw_text *out) {
     const uw_card *card = r->in->sides[side].card;
     if (!card) return;
-    uw__text_add(
-        out, "<div class=\"scroll\"><table><tr><th>what changes</th><th>how</th><th>reached</th>"
-             "<th>of nominal</th><th>in training</th></tr>");
+    bool how = false; /* worth a column? */
+    for (int32_t i = 0; i < card->num_cells; i++)
+        how = how || strcmp(card->cells[i].value, "random") != 0;
     uw__text_printf(out,
-                    "<tr><td><b>nothing</b></td><td></td><td>%d / %d</td><td></td><td></td></tr>",
-                    card->nominal.successes, card->nominal.episodes);
+                    "<div class=\"scroll\"><table><tr><th>what changes</th>%s<th>reached</th>"
+                    "<th>of nominal</th><th>in training</th></tr>",
+                    how ? "<th>how</th>" : "");
+    uw__text_printf(out, "<tr><td><b>nothing</b></td>%s<td>%d / %d</td><td></td><td></td></tr>",
+                    how ? "<td></td>" : "", card->nominal.successes, card->nominal.episodes);
     for (int32_t i = 0; i < card->num_cells; i++) {
         const uw_card_cell *c = &card->cells[i];
         uw__text_add(out, "<tr><td>");
         uw__text_escape(out, uw__factor_title(c->factor));
-        uw__text_add(out, "</td><td>");
-        uw__text_escape(out, uw__value_title(c->value));
-        uw__text_printf(out, "</td><td>%d / %d</td><td%s>", c->rate.successes, c->rate.episodes,
+        uw__text_add(out, "</td>");
+        if (how) {
+            uw__text_add(out, "<td>");
+            uw__text_escape(out, uw__value_title(c->value));
+            uw__text_add(out, "</td>");
+        }
+        uw__text_printf(out, "<td>%d / %d</td><td%s>", c->rate.successes, c->rate.episodes,
                         c->of_nominal < 0.9 ? " class=\"low\"" : "");
         uw__text_percent(out, c->of_nominal);
         uw__text_printf(out, "</td><td><span class=\"tag\">%s</span></td></tr>",

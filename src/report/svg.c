@@ -64,7 +64,7 @@ void uw__svg_style(uw_text *out, uw_svg_dress dress) {
                     ink(dress, "muted", a, sizeof a), ink(dress, "track", b, sizeof b));
     uw__text_printf(out, ".uw .halo{stroke:%s;stroke-width:1.5}", ink(dress, "card", a, sizeof a));
     uw__text_add(out, ".l{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}"
-                      ".l.iv{stroke-width:4}.da{stroke-dasharray:5 4}");
+                      ".l.iv{stroke-width:4}.l.thin{stroke-width:1.2}.da{stroke-dasharray:5 4}");
     char css[3] = "c0";
     for (int i = 0; i < UW_SVG_COLOURS; i++) {
         css[1] = (char)('0' + i);
@@ -85,16 +85,17 @@ double uw__svg_title_height(uw_svg_dress dress) {
     return dress == UW_SVG_FILE ? 28.0 : 0.0;
 }
 
-double uw__svg_open(uw_text *out, const char *title, double height, uw_svg_dress dress) {
+double uw__svg_open(uw_text *out, const char *title, int32_t width, double height,
+                    uw_svg_dress dress) {
     const double extra = uw__svg_title_height(dress);
     uw__text_printf(out,
                     "<svg class=\"uw\" xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" "
                     "viewBox=\"0 0 %d ",
-                    UW_SVG_WIDTH);
+                    width);
     uw__text_fixed(out, height + extra, 0);
     uw__text_add(out, "\"");
     if (dress == UW_SVG_FILE) {
-        uw__text_printf(out, " width=\"%d\" height=\"", UW_SVG_WIDTH);
+        uw__text_printf(out, " width=\"%d\" height=\"", width);
         uw__text_fixed(out, height + extra, 0);
         uw__text_add(out, "\"");
     }
@@ -209,8 +210,8 @@ uw_scale uw__scale_make(const uw_axis *axis, double data_low, double data_high, 
 }
 
 double uw__scale_at(const uw_scale *s, double v) {
-    const double t =
-        s->log ? log(v / s->low) / log(s->high / s->low) : (v - s->low) / (s->high - s->low);
+    const double t = s->log ? (log(v) - log(s->low)) / (log(s->high) - log(s->low))
+                            : (v - s->low) / (s->high - s->low);
     return s->from + t * (s->to - s->from);
 }
 
@@ -224,7 +225,7 @@ int32_t uw__scale_ticks(const uw_scale *s, double *ticks) {
         }
         return n;
     }
-    const double decades = log10(s->high / s->low);
+    const double decades = log10(s->high) - log10(s->low);
     const int skip = decades > 10.0 ? (int)ceil(decades / 6.0) : 1;
     for (int e = (int)floor(log10(s->low)); e <= (int)ceil(log10(s->high)); e += skip) {
         static const double within[] = {1, 2, 5};
@@ -240,9 +241,13 @@ int32_t uw__scale_ticks(const uw_scale *s, double *ticks) {
 /* ---- line plots --------------------------------------------------------------------------------
  */
 
+/* Beyond 1e300 (or below its inverse, on a log axis) the arithmetic of scales would overflow. */
+static bool in_range(double v, bool log) {
+    return isfinite(v) && fabs(v) <= 1e300 && (!log || v >= 1e-300);
+}
+
 static bool shown(const uw_line_chart *c, const uw_series *s, int32_t i) {
-    return isfinite(s->x[i]) && isfinite(s->y[i]) && (!c->x.log || s->x[i] > 0.0) &&
-           (!c->y.log || s->y[i] > 0.0);
+    return in_range(s->x[i], c->x.log) && in_range(s->y[i], c->y.log);
 }
 
 static void data_range(const uw_line_chart *c, bool of_y, double *low, double *high) {
@@ -324,7 +329,7 @@ void uw__svg_lines(uw_text *out, const uw_line_chart *c, uw_svg_dress dress) {
         colours[entries] = c->series[k].colour;
         dashed[entries++] = c->series[k].dashed;
     }
-    const double left = 54, extra = uw__svg_open(out, c->title, HEIGHT, dress);
+    const double left = 54, extra = uw__svg_open(out, c->title, UW_SVG_WIDTH, HEIGHT, dress);
     double top =
         extra + uw__svg_legend(out, left, extra + 2, names, colours, dashed, entries, true) + 8;
     if (c->y.label) {

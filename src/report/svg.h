@@ -50,6 +50,7 @@ typedef struct uw_interval_row {
     const char *label, *note;  /* note: muted, after the label; nullable */
     uw_interval of[2];         /* one per series */
     bool strong;               /* label drawn bold */
+    int32_t colour;            /* with one series; as in uw_series */
 } uw_interval_row;
 typedef struct uw_interval_chart {
     const char *title;

@@ -7,16 +7,31 @@
 /* ---- rates with intervals ----------------------------------------------------------------------
  */
 
-enum { TRACK_LEFT = 4, TRACK_RIGHT = 290, TRACK_STEP = 20, LABEL_STEP = 18, ROW_GAP = 8 };
+enum {
+    INTERVALS_WIDTH = 400,
+    TRACK_LEFT = 4,
+    TRACK_RIGHT = 252,
+    TRACK_STEP = 20,
+    LABEL_STEP = 18,
+    ROW_GAP = 8
+};
+
+/* A bound in percent: 95.0, but 0 and 100 where they are exact. */
+static void bound(uw_text *t, double rate) {
+    if (rate <= 0.0 || rate >= 1.0)
+        uw__text_fixed(t, 100.0 * rate, 1);
+    else
+        uw__text_exact(t, 100.0 * rate, 1);
+}
 
 static void rate_text(uw_text *out, double x, double y, const uw_interval *v) {
     uw_text t = {0};
     if (isfinite(v->value)) {
         uw__text_percent(&t, v->value);
         uw__text_add(&t, "  [");
-        uw__text_fixed(&t, 100.0 * v->low, 1);
+        bound(&t, v->low);
         uw__text_add(&t, ", ");
-        uw__text_fixed(&t, 100.0 * v->high, 1);
+        bound(&t, v->high);
         uw__text_add(&t, "]");
     } else {
         uw__text_add(&t, "not measured");
@@ -55,12 +70,16 @@ void uw__svg_intervals(uw_text *out, const uw_interval_chart *c, uw_svg_dress dr
     const int32_t colours[2] = {0, 1};
     const double legend = c->num_series > 1 ? 26.0 : 0.0;
     const double height = legend + row * c->num_rows + 26;
-    const double extra = uw__svg_open(out, c->title, height, dress);
+    const double extra = uw__svg_open(out, c->title, INTERVALS_WIDTH, height, dress);
     const uw_scale x = {0.0, 1.0, TRACK_LEFT, TRACK_RIGHT, false};
     if (c->num_series > 1)
         uw__svg_legend(out, TRACK_LEFT, extra + 2, c->names, colours, NULL, 2, true);
     const double top = extra + legend, bottom = top + row * c->num_rows;
     percent_axis(out, &x, top + 4, bottom);
+    if (isfinite(c->reference)) {
+        const double at = uw__scale_at(&x, c->reference);
+        uw__svg_line(out, "l thin cm da", at, top + 4, at, bottom);
+    }
     for (int32_t r = 0; r < c->num_rows; r++) {
         const uw_interval_row *of = &c->rows[r];
         double y = top + row * r + 14;
@@ -77,13 +96,10 @@ void uw__svg_intervals(uw_text *out, const uw_interval_chart *c, uw_svg_dress dr
         uw__text_add(out, "</text>");
         for (int32_t k = 0; k < c->num_series; k++) {
             y = top + row * r + LABEL_STEP + TRACK_STEP * k + 10;
-            draw_interval(out, &x, y, &of->of[k], uw__svg_colour(k));
+            draw_interval(out, &x, y, &of->of[k],
+                          uw__svg_colour(c->num_series > 1 ? k : of->colour));
             rate_text(out, TRACK_RIGHT + 14, y + 4, &of->of[k]);
         }
-    }
-    if (isfinite(c->reference)) {
-        const double at = uw__scale_at(&x, c->reference);
-        uw__svg_line(out, "l cm da", at, top + 4, at, bottom);
     }
     uw__svg_close(out);
 }
@@ -91,12 +107,16 @@ void uw__svg_intervals(uw_text *out, const uw_interval_chart *c, uw_svg_dress dr
 /* ---- grouped bars ------------------------------------------------------------------------------
  */
 
+static bool has_place(double v) {
+    return isfinite(v) && fabs(v) <= 1e300;
+}
+
 static void draw_group(uw_text *out, const uw_bar_chart *c, const uw_bar_group *g, double left,
                        double width, const uw_scale *y) {
     const double bar = width / (c->num_bars + 0.8);
     const double zero = uw__scale_at(y, fmin(fmax(0.0, y->low), y->high));
     for (int32_t b = 0; b < c->num_bars; b++) {
-        if (!isfinite(g->value[b])) continue;
+        if (!has_place(g->value[b])) continue;
         const double at = uw__scale_at(y, fmin(fmax(g->value[b], y->low), y->high));
         uw__text_printf(out, "<rect class=\"f %s\" rx=\"1.5\" x=\"", uw__svg_colour(c->colour[b]));
         uw__text_fixed(out, left + bar * (b + 0.4) + 1, 2);
@@ -116,12 +136,12 @@ void uw__svg_bars(uw_text *out, const uw_bar_chart *c, uw_svg_dress dress) {
     double low = INFINITY, high = -INFINITY;
     for (int32_t g = 0; g < c->num_groups; g++) {
         for (int32_t b = 0; b < c->num_bars; b++) {
-            if (!isfinite(c->groups[g].value[b])) continue;
+            if (!has_place(c->groups[g].value[b])) continue;
             low = fmin(low, c->groups[g].value[b]);
             high = fmax(high, c->groups[g].value[b]);
         }
     }
-    const double extra = uw__svg_open(out, c->title, HEIGHT, dress);
+    const double extra = uw__svg_open(out, c->title, UW_SVG_WIDTH, HEIGHT, dress);
     const double legend =
         uw__svg_legend(out, LEFT, extra + 2, c->names, c->colour, NULL, c->num_bars, true);
     const uw_scale y = uw__scale_make(&c->y, low, high, extra + HEIGHT - 26, extra + legend + 10);
@@ -171,7 +191,7 @@ static void range(const double *x, int32_t n, double *low, double *high) {
 
 /* Colour scale: a strip of cells, its ends labelled. */
 static void draw_scale(uw_text *out, const uw_map_chart *c, double low, double high, double y) {
-    enum { CELLS = 24, LEFT = 110, WIDTH = 220 };
+    enum { CELLS = 24, LEFT = 84, WIDTH = 216 };
     for (int i = 0; i < CELLS; i++) {
         int rgb[3];
         viridis_at((i + 0.5) / CELLS, rgb);
@@ -192,12 +212,12 @@ static void draw_scale(uw_text *out, const uw_map_chart *c, double low, double h
 }
 
 void uw__svg_map(uw_text *out, const uw_map_chart *c, uw_svg_dress dress) {
-    enum { SIDE = 320, LEFT = 60 };
+    enum { WIDTH = 364, SIDE = 324, LEFT = 30 };
     double x_low, x_high, y_low, y_high, low, high;
     range(c->x, c->n, &x_low, &x_high);
     range(c->y, c->n, &y_low, &y_high);
     range(c->value, c->n, &low, &high);
-    const double height = SIDE + 68, extra = uw__svg_open(out, c->title, height, dress);
+    const double extra = uw__svg_open(out, c->title, WIDTH, SIDE + 68, dress);
     /* one unit is as long on both axes: distances in the picture are distances in the latent */
     const double unit = (SIDE - 16) / fmax(x_high - x_low, y_high - y_low);
     const double cx = LEFT + SIDE / 2.0, cy = extra + SIDE / 2.0 + 2;
@@ -215,7 +235,7 @@ void uw__svg_map(uw_text *out, const uw_map_chart *c, uw_svg_dress dress) {
     }
     if (c->x_label) uw__svg_label(out, cx, extra + SIDE + 18, "mu", "middle", c->x_label);
     if (c->y_label) {
-        uw__text_add(out, "<g transform=\"translate(50 ");
+        uw__text_add(out, "<g transform=\"translate(20 ");
         uw__text_fixed(out, cy, 2);
         uw__text_add(out, ") rotate(-90)\">");
         uw__svg_label(out, 0, 0, "mu", "middle", c->y_label);

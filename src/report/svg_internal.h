@@ -4,11 +4,12 @@
 
 #include "svg.h"
 
-enum { UW_SVG_WIDTH = 440 }; /* of every drawing; text stays readable when a phone shrinks it by a fifth */
+enum { UW_SVG_WIDTH = 440 }; /* of the charts; text stays readable when a phone shrinks it by a fifth */
 
 /* Open <svg>, with role and title, and in a file its style and drawn title.  Returns the y below the
  * title. */
-double uw__svg_open(uw_text *out, const char *title, double height, uw_svg_dress dress);
+double uw__svg_open(uw_text *out, const char *title, int32_t width, double height,
+                    uw_svg_dress dress);
 void uw__svg_close(uw_text *out);
 /* Extra height that the drawn title takes. */
 double uw__svg_title_height(uw_svg_dress dress);

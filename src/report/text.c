@@ -174,7 +174,9 @@ void uw__text_number(uw_text *t, double v, int digits) {
     }
     int magnitude = (int)floor(log10(fabs(v)));
     if (magnitude < -4 || magnitude > 8) {
-        double mantissa = v / pow(10.0, magnitude);
+        /* in two steps: 10^magnitude alone may be below the smallest double */
+        double mantissa =
+            magnitude < -300 ? v * 1e300 / pow(10.0, magnitude + 300) : v / pow(10.0, magnitude);
         if (fabs(mantissa) >= 10.0 - 0.5 * pow(10.0, 1 - digits)) {
             mantissa /= 10.0;
             magnitude++;
