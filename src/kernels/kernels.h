@@ -65,19 +65,23 @@ typedef void uw_col2im_fn(uw_real *picture, const uw_real *col, const uw_conv_di
 typedef void uw_layernorm_fn(uw_real *y, uw_real *mean, uw_real *rstd, const uw_real *x,
                              const uw_real *gamma, const uw_real *beta, size_t rows, size_t c,
                              uw_real eps);
-/* dx (+= when accumulate) from dy; dgamma, dbeta [C] accumulate over rows in row order (NULL: skip). */
+/* dx (+= when accumulate) from dy; dgamma, dbeta [C] accumulate over rows in row order (NULL: skip).
+ * Error (C + 8) eps sum|terms| for dx, 2 (rows + 4) eps sum|terms| for dgamma and dbeta. */
 typedef void uw_layernorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbeta,
                                       const uw_real *dy, const uw_real *x, const uw_real *mean,
                                       const uw_real *rstd, const uw_real *gamma, size_t rows,
                                       size_t c, bool accumulate);
-/* Column moments of x [rows, c] with row stride ld: mean, and var with divisor rows (two passes). */
+/* Column moments of x [rows, c] with row stride ld: mean, and var with divisor rows (two passes).
+ * Error eps |mean|, 4 eps var. */
 typedef void uw_colmoments_fn(uw_real *mean, uw_real *var, const uw_real *x, size_t rows, size_t c,
                               size_t ld);
-/* y = (x - mean) * rstd * gamma + beta, all four [c]; y may equal x; row strides ldy, ldx. */
+/* y = (x - mean) * rstd * gamma + beta, all four [c]; y may equal x; row strides ldy, ldx.
+ * Error 4 eps sum|terms|. */
 typedef void uw_batchnorm_apply_fn(uw_real *y, size_t ldy, const uw_real *x, size_t ldx,
                                    const uw_real *mean, const uw_real *rstd, const uw_real *gamma,
                                    const uw_real *beta, size_t rows, size_t c);
-/* Training-mode backward: dx written, dgamma and dbeta [c] accumulated; common row stride ld. */
+/* Training-mode backward: dx written, dgamma and dbeta [c] accumulated; common row stride ld; dx may
+ * equal dy.  Error 8 eps sum|terms|. */
 typedef void uw_batchnorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbeta,
                                       const uw_real *dy, const uw_real *x, const uw_real *mean,
                                       const uw_real *rstd, const uw_real *gamma, size_t rows,
@@ -86,18 +90,19 @@ typedef void uw_batchnorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbe
 /* ---- attention ------------------------------------------------------------------------------- */
 
 /* p[r, :] = softmax(scale * s[r, :]) in place over rows of length cols (stride ld); causal: row r sees
- * columns 0 .. r + cols - rows, the others become 0.  Error 16 eps per entry.                      */
+ * columns 0 .. r + cols - rows, the others become 0.  Error 16 eps p while |scale s| <= 4, else 16 eps.  */
 typedef void uw_softmax_fn(uw_real *s, size_t rows, size_t cols, size_t ld, uw_real scale,
                            bool causal);
-/* ds = scale * p * (dp - sum_j p dp) in place on dp. */
+/* ds = scale * p * (dp - sum_j p dp) in place on dp.  Error 4 eps sum|terms|. */
 typedef void uw_softmax_backward_fn(uw_real *dp, const uw_real *p, size_t rows, size_t cols,
                                     size_t ld, uw_real scale);
 
 /* ---- elementwise, n contiguous values; y may equal x ------------------------------------------ */
 
-/* y = x/2 (1 + erf(x / sqrt 2)), the exact GELU.  Error 4 eps (|x| + 1) . */
+/* gelu: y = x/2 (1 + erf(x / sqrt 2)), the exact one; silu: y = x / (1 + e^-x).  Error 4 eps (|x| + 1).
+ * exp: y = e^x.  Error 4 eps y (2^-148 where y is not normal); 0 and infinity at the ends. */
 typedef void uw_map_fn(uw_real *y, const uw_real *x, size_t n);
-/* dx = dy * f'(x), for GELU and SiLU; dx may equal dy. */
+/* dx = dy * f'(x), for GELU and SiLU; dx may equal dy.  Error 4 eps (|x| + 1) |dy|. */
 typedef void uw_map_backward_fn(uw_real *dx, const uw_real *dy, const uw_real *x, size_t n);
 /* s = sin x, c = cos x.  Error 4 eps for |x| <= 1e4 (own range reduction, no libm). */
 typedef void uw_sincos_fn(uw_real *s, uw_real *c, const uw_real *x, size_t n);

@@ -1,1 +1,5 @@
-uw_test(test_kernels_gemm SOURCES parity/test_kernels_gemm.c MODULES kernels LABELS parity)
+# kernels: the table, and every variant the CPU allows against sums and functions in double.
+uw_test(test_dispatch SOURCES unit/test_dispatch.c MODULES kernels LABELS unit)
+foreach(family IN ITEMS gemm conv map elementwise norm reduce)
+  uw_test(test_kernels_${family} SOURCES parity/test_kernels_${family}.c MODULES kernels LABELS parity)
+endforeach()

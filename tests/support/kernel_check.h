@@ -12,6 +12,7 @@
 
 #include "cpu.h"
 #include "kernels.h"
+#include "rng.h"
 
 static const double eps = (double)FLT_EPSILON;
 
@@ -35,31 +36,19 @@ static inline int kc_variants(uw_kernels k[KC_MAX_VARIANTS]) {
 
 /* ---- random inputs --------------------------------------------------------------------------- */
 
-static uint64_t kc_state;
+static uw_rng kc_rng;
 
 static inline void kc_seed(uint64_t fallback) {
-    kc_state = check_seed(fallback);
-    printf("seed %llu (UW_SEED replays)\n", (unsigned long long)kc_state);
+    const uint64_t seed = check_seed(fallback);
+    kc_rng = uw__rng(seed, UW_STREAM_TEST, 0);
+    printf("seed %llu (UW_SEED replays)\n", (unsigned long long)seed);
 }
-/* SplitMix64 (Steele, Lea, Flood, 2014). */
-static inline uint64_t kc_bits(void) {
-    uint64_t z = kc_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+static inline size_t kc_below(uint32_t n) {
+    return uw__rng_below(&kc_rng, n);
 }
-static inline size_t kc_below(size_t n) {
-    return (size_t)(kc_bits() % n);
-}
-/* Uniform in [-scale, scale]. */
+/* Uniform in [-scale, scale). */
 static inline float kc_uniform(double scale) {
-    return (float)(((double)(kc_bits() >> 11) * 0x1p-53 * 2 - 1) * scale);
-}
-/* Roughly normal: the sum of four uniforms, unit variance. */
-static inline float kc_normal(void) {
-    double sum = 0;
-    for (int i = 0; i < 4; i++) sum += (double)kc_uniform(1);
-    return (float)(sum * 0.86602540378443865);
+    return (float)((uw__rng_uniform64(&kc_rng) * 2 - 1) * scale);
 }
 
 /* ---- guarded buffers --------------------------------------------------------------------------- */
@@ -100,6 +89,11 @@ static inline kc_buffer kc_copy(const kc_buffer *from) {
     if (from->n) memcpy(b.p, from->p, from->n * sizeof(float));
     return b;
 }
+static inline kc_buffer kc_normal(size_t n) {
+    kc_buffer b = kc_alloc(n);
+    uw__rng_fill_normal(&kc_rng, b.p, n);
+    return b;
+}
 static inline void kc_free(kc_buffer *b) {
     for (size_t i = 1; i <= KC_CANARIES; i++) {
         if (b->p[-(ptrdiff_t)i] != kc_canary) fail_msg("written %zu floats before a buffer", i);
@@ -114,6 +108,10 @@ typedef struct kc_worst {
     const char *op, *isa;
     double ratio;
 } kc_worst;
+
+/* The sizes a vector loop can get wrong, then one of many vectors; ends with SIZE_MAX. */
+static const size_t kc_sizes[] = {0,  1,  2,  3,  7,  8,  9,  15, 16,  17,       31,
+                                  32, 33, 40, 47, 48, 63, 64, 65, 1003, SIZE_MAX};
 
 /* Fails for NaN, too: an unordered comparison is not <=. */
 static inline void kc_near(kc_worst *w, double got, double exact, double bound, const char *where,

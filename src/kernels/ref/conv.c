@@ -6,8 +6,9 @@
 /* True when (out, tap) falls inside [0, size); *in is the input index it meets. */
 static bool tap_inside(size_t out, size_t tap, size_t stride, size_t pad, size_t size, size_t *in) {
     const size_t padded = out * stride + tap;
+    if (padded < pad || padded - pad >= size) return false;
     *in = padded - pad;
-    return padded >= pad && padded - pad < size;
+    return true;
 }
 
 void uw_im2col_ref(uw_real *col, const uw_real *picture, const uw_conv_dims *d) {

@@ -135,7 +135,9 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
 #define PAIRS(r, v)   TILE(pairs, WALK_PAIRS, r, v)
 #define COLUMNS(r, v) TILE(columns, WALK_COLUMNS, r, v)
 TILES_WIDE(ROWS)
-TILES_SINGLE(PAIRS) TILES_WIDE(COLUMNS) TILES_SINGLE(COLUMNS)
+TILES_SINGLE(PAIRS)
+TILES_WIDE(COLUMNS)
+TILES_SINGLE(COLUMNS)
 #undef ROWS
 #undef PAIRS
 #undef COLUMNS

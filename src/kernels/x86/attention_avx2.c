@@ -1,0 +1,7 @@
+/* Softmax, AVX2 with FMA. */
+#include "x86/vec_avx2.h"
+
+#include "x86/vec_math.h"
+#include "x86/x86.h"
+
+#include "x86/attention_body.h"

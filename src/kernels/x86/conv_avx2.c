@@ -1,0 +1,6 @@
+/* im2col and col2im, AVX2 with FMA. */
+#include "x86/vec_avx2.h"
+
+#include "x86/x86.h"
+
+#include "x86/conv_body.h"

@@ -1,0 +1,6 @@
+/* im2col and col2im, AVX-512. */
+#include "x86/vec_avx512.h"
+
+#include "x86/x86.h"
+
+#include "x86/conv_body.h"

@@ -1,0 +1,76 @@
+/* NHWC pictures to and from the rows of a matrix product: copies and sums of short runs. */
+#ifndef UW_CONV_BODY_H
+#define UW_CONV_BODY_H
+
+VEC void run_copy(float *dst, const float *src, size_t n) {
+    for (size_t i = 0; i < n; i += VW) {
+        const size_t left = n - i;
+        v_put(dst + i, left, v_get(src + i, left));
+    }
+}
+VEC void run_zero(float *dst, size_t n) {
+    for (size_t i = 0; i < n; i += VW) v_put(dst + i, n - i, v_zero());
+}
+VEC void run_add(float *dst, const float *src, size_t n) {
+    for (size_t i = 0; i < n; i += VW) {
+        const size_t left = n - i;
+        v_put(dst + i, left, v_add(v_get(dst + i, left), v_get(src + i, left)));
+    }
+}
+
+/* Taps first .. last - 1 of the kernel at output index `out` fall inside [0, size). */
+typedef struct tap_range {
+    size_t first, last;
+} tap_range;
+static tap_range taps_inside(size_t out, const uw_conv_dims *d, size_t size) {
+    const size_t start = out * d->stride; /* of the kernel, in padded coordinates */
+    tap_range t = {start < d->pad ? d->pad - start : 0, d->kernel};
+    if (t.first > d->kernel) t.first = d->kernel;
+    if (start + d->kernel > size + d->pad)
+        t.last = size + d->pad > start ? size + d->pad - start : 0;
+    if (t.last < t.first) t.last = t.first;
+    return t;
+}
+
+void UW_ISA(im2col)(float *col, const float *picture, const uw_conv_dims *d) {
+    const size_t run = d->kernel * d->c; /* kx and c are neighbours in the picture, too */
+    for (size_t oy = 0; oy < d->out_y; oy++) {
+        const tap_range ty = taps_inside(oy, d, d->y);
+        for (size_t ox = 0; ox < d->out_x; ox++) {
+            const tap_range tx = taps_inside(ox, d, d->x);
+            const size_t before = tx.first * d->c, inside = (tx.last - tx.first) * d->c;
+            for (size_t ky = 0; ky < d->kernel; ky++, col += run) {
+                if (ky < ty.first || ky >= ty.last || inside == 0) {
+                    run_zero(col, run);
+                    continue;
+                }
+                const size_t y = oy * d->stride + ky - d->pad;
+                const size_t x = ox * d->stride + tx.first - d->pad;
+                run_zero(col, before);
+                run_copy(col + before, picture + (y * d->x + x) * d->c, inside);
+                run_zero(col + before + inside, run - before - inside);
+            }
+        }
+    }
+}
+
+void UW_ISA(col2im)(float *picture, const float *col, const uw_conv_dims *d) {
+    const size_t row = d->kernel * d->kernel * d->c;
+    run_zero(picture, d->y * d->x * d->c);
+    for (size_t ky = 0; ky < d->kernel; ky++) {
+        for (size_t kx = 0; kx < d->kernel; kx++, col += d->c) {
+            for (size_t oy = 0; oy < d->out_y; oy++) {
+                const size_t y = oy * d->stride + ky; /* in padded coordinates, as x */
+                if (y < d->pad || y - d->pad >= d->y) continue;
+                for (size_t ox = 0; ox < d->out_x; ox++) {
+                    const size_t x = ox * d->stride + kx;
+                    if (x < d->pad || x - d->pad >= d->x) continue;
+                    run_add(picture + ((y - d->pad) * d->x + x - d->pad) * d->c,
+                            col + (oy * d->out_x + ox) * row, d->c);
+                }
+            }
+        }
+    }
+}
+
+#endif

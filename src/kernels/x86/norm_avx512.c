@@ -1,0 +1,6 @@
+/* Layer norm and batch norm, AVX-512. */
+#include "x86/vec_avx512.h"
+
+#include "x86/x86.h"
+
+#include "x86/norm_body.h"

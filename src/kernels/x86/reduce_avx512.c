@@ -1,0 +1,6 @@
+/* Reductions, AVX-512. */
+#include "x86/vec_avx512.h"
+
+#include "x86/x86.h"
+
+#include "x86/reduce_body.h"

@@ -1,0 +1,7 @@
+/* SIGReg, AVX-512. */
+#include "x86/vec_avx512.h"
+
+#include "x86/vec_math.h"
+#include "x86/x86.h"
+
+#include "x86/sigreg_body.h"
