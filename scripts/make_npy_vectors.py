@@ -30,6 +30,9 @@ def main(folder):
     }
     np.savez(out / "stored.npz", **arrays)
     np.savez_compressed(out / "deflated.npz", **arrays, zeros=np.zeros((300, 1000), np.float32))
+    small = {"f4": arrays["f4"], "b1": arrays["b1"], "text": arrays["text"]}
+    np.savez(out / "small.npz", **small)
+    np.savez_compressed(out / "small_deflated.npz", **small)
     np.save(out / "single.npy", arrays["f4"])
     with open(out / "version2.npy", "wb") as f:
         np.lib.format.write_array(f, arrays["f4"], version=(2, 0))
