@@ -27,31 +27,81 @@ static void imagenet(uw_real *x, const uint8_t *frame, size_t pixels) {
     }
 }
 
-/* The lower median of each channel: at least half of the pixels are at or below it.  With a flat
- * floor over most of the picture it is the floor's colour, exactly. */
-static void median_colour(const uint8_t *frame, size_t pixels, int median[3]) {
+/* The lower median of each channel: at least half of the pixels are at or below it.  With a flat floor
+ * over most of the picture it is the floor's colour, exactly. */
+static void count_median(const uint8_t *frame, size_t pixels, size_t stride, int median[3]) {
     uint32_t histogram[3][256] = {{0}};
-    for (size_t i = 0; i < pixels; i++)
+    const size_t count = (pixels + stride - 1) / stride;
+    for (size_t i = 0; i < pixels; i += stride)
         for (int c = 0; c < 3; c++) histogram[c][frame[3 * i + (size_t)c]]++;
     for (int c = 0; c < 3; c++) {
         size_t seen = histogram[c][0];
         median[c] = 0;
-        while (2 * seen < pixels) seen += histogram[c][++median[c]];
+        while (2 * seen < count) seen += histogram[c][++median[c]];
     }
 }
 
-/* 2 d and 2 |d| with d = (pixel - floor) / 255. */
+enum { GROUP = 16 }; /* pixels: 48 bytes, a whole number of vectors of any width up to 16 bytes */
+
+/* Whether m is the median: fewer than half of the pixels lie below it, at least half not above. */
+static bool is_median(const uint8_t *frame, size_t pixels, const int m[3]) {
+    uint8_t pattern[3 * GROUP], below[3 * GROUP], above[3 * GROUP];
+    size_t less[3] = {0}, more[3] = {0}, i = 0;
+    for (int j = 0; j < 3 * GROUP; j++) pattern[j] = (uint8_t)m[j % 3];
+    while (pixels - i >= GROUP) { /* counts of bytes: 255 groups at most between two flushes */
+        memset(below, 0, sizeof below);
+        memset(above, 0, sizeof above);
+        for (int n = 0; n < 255 && pixels - i >= GROUP; n++, i += GROUP) {
+            const uint8_t *group = frame + 3 * i;
+            for (int j = 0; j < 3 * GROUP; j++) {
+                below[j] = (uint8_t)(below[j] + (group[j] < pattern[j]));
+                above[j] = (uint8_t)(above[j] + (group[j] > pattern[j]));
+            }
+        }
+        for (int j = 0; j < 3 * GROUP; j++) {
+            less[j % 3] += below[j];
+            more[j % 3] += above[j];
+        }
+    }
+    for (; i < pixels; i++)
+        for (int c = 0; c < 3; c++) {
+            less[c] += frame[3 * i + (size_t)c] < m[c];
+            more[c] += frame[3 * i + (size_t)c] > m[c];
+        }
+    for (int c = 0; c < 3; c++)
+        if (2 * less[c] >= pixels || 2 * (pixels - more[c]) < pixels) return false;
+    return true;
+}
+
+/* A histogram waits for itself wherever neighbours are equal, which on a flat floor is everywhere: guess
+ * from a few pixels, and count them all only when the guess does not hold. */
+static void median_colour(const uint8_t *frame, size_t pixels, int median[3]) {
+    count_median(frame, pixels, pixels / 64 + 1, median);
+    if (!is_median(frame, pixels, median)) count_median(frame, pixels, 1, median);
+}
+
+/* 2 d and 2 |d| with d = (pixel - floor) / 255; groups of floor, most of a picture, are zeros. */
 static void floor_relative(uw_real *x, const uint8_t *frame, size_t pixels) {
     const uw_real scale = (uw_real)2 / 255;
+    uint8_t flat[3 * 8];
     int floor[3];
     median_colour(frame, pixels, floor);
-    for (size_t i = 0; i < pixels; i++, x += 4, frame += 3) {
-        const int r = frame[0] - floor[0], g = frame[1] - floor[1], b = frame[2] - floor[2];
-        const int norm = r * r + g * g + b * b; /* at most 3 * 255^2: exact */
-        x[0] = scale * (uw_real)r;
-        x[1] = scale * (uw_real)g;
-        x[2] = scale * (uw_real)b;
-        x[3] = norm ? scale * (uw_real)sqrtf((float)norm) : 0;
+    for (int j = 0; j < 3 * 8; j++) flat[j] = (uint8_t)floor[j % 3];
+    for (size_t i = 0; i < pixels;) {
+        if (pixels - i >= 8 && !memcmp(frame + 3 * i, flat, sizeof flat)) {
+            memset(x + 4 * i, 0, 4 * 8 * sizeof *x);
+            i += 8;
+            continue;
+        }
+        for (const size_t end = pixels - i < 8 ? pixels : i + 8; i < end; i++) {
+            const uint8_t *rgb = frame + 3 * i;
+            const int r = rgb[0] - floor[0], g = rgb[1] - floor[1], b = rgb[2] - floor[2];
+            const int norm = r * r + g * g + b * b; /* at most 3 * 255^2: exact */
+            x[4 * i] = scale * (uw_real)r;
+            x[4 * i + 1] = scale * (uw_real)g;
+            x[4 * i + 2] = scale * (uw_real)b;
+            x[4 * i + 3] = norm ? scale * (uw_real)sqrtf((float)norm) : 0;
+        }
     }
 }
 

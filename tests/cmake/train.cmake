@@ -27,3 +27,4 @@ uw_test(alloc_train_step SOURCES property/alloc_train_step.c MODULES train LABEL
 foreach(call IN ITEMS malloc calloc realloc aligned_alloc posix_memalign)
   target_link_options(alloc_train_step PRIVATE -Wl,--wrap=${call})
 endforeach()
+uw_test(test_prepare SOURCES unit/test_prepare.c MODULES model LABELS unit)
