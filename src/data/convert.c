@@ -16,8 +16,7 @@
 #include "recorder.h"
 #include "store.h"
 
-/* ---- facts shared by the text formats ----------------------------------------------------------
- */
+/* ---- facts shared by the text formats ----------------------------------------------------- */
 
 void uw__meta_put(uw_json *json, const uw_dataset_meta *meta) {
     char seed[24];
@@ -77,8 +76,7 @@ uw_status uw__convert_progress(uw_context *ctx, const char *name, int64_t done, 
                    uw__path_tail(name));
 }
 
-/* ---- ours to ours ------------------------------------------------------------------------------
- */
+/* ---- ours to ours ------------------------------------------------------------------------- */
 
 /* Room for `rows` rows of every column. */
 static uw_status cells_new(const uw__header *header, int64_t rows, void **cells, uw_err *err) {
@@ -120,8 +118,7 @@ static uw_status copy(uw_context *ctx, const uw_dataset *data, const char *to, b
     return s;
 }
 
-/* ---- the choice --------------------------------------------------------------------------------
- */
+/* ---- the choice --------------------------------------------------------------------------- */
 
 static bool writable(uw_format format) {
     return format == UW_FORMAT_DATASET || format == UW_FORMAT_NPZ || format == UW_FORMAT_CSV;

@@ -26,8 +26,7 @@ static bool reserved(const char *name) {
     return !strcmp(name, len_name) || !strcmp(name, offset_name) || !strcmp(name, meta_name);
 }
 
-/* ---- out ---------------------------------------------------------------------------------------
- */
+/* ---- out ---------------------------------------------------------------------------------- */
 
 /* Stream one column of all episodes. */
 static uw_status put_column(uw_context *ctx, const uw_dataset *data, uw_npz_writer *w,
@@ -127,8 +126,7 @@ uw_status uw__npz_export(uw_context *ctx, const uw_dataset *data, const char *to
     return s;
 }
 
-/* ---- in ----------------------------------------------------------------------------------------
- */
+/* ---- in ----------------------------------------------------------------------------------- */
 
 /* An archive, read as columns. */
 typedef struct archive {

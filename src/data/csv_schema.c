@@ -50,8 +50,7 @@ static uw_status refuse(const uw__csv_schema *sc, const char *fix, uw_err *err, 
     return UW_EFORMAT;
 }
 
-/* ---- declared ----------------------------------------------------------------------------------
- */
+/* ---- declared ----------------------------------------------------------------------------- */
 
 static const char drop_fix[] =
     "delete the '# umwelt' lines to have the columns found from the numbers";
@@ -150,8 +149,7 @@ static uw_status match_header(uw__csv_schema *sc, const uw_csv *csv, uw_err *err
     return refuse(sc, drop_fix, err, "%s: column '%s' was not declared", uw__csv_name(csv, at));
 }
 
-/* ---- learned -----------------------------------------------------------------------------------
- */
+/* ---- learned ------------------------------------------------------------------------------ */
 
 enum { WHOLE = 1, TRUTH = 2 }; /* what all cells seen so far are */
 

@@ -54,8 +54,7 @@ struct uw_dataset {
     shared *shared;
 };
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------------------------ */
 
 static uw_status out_of_memory(const uw_dataset *data, uw_err *err) {
     uw_fail(err, UW_ENOMEM, "%s: out of memory for %" PRId64 " chunks", data->name,
@@ -109,6 +108,12 @@ static uw_status set_tables(uw_dataset *data, uw_err *err) {
         return out_of_memory(data, err);
     }
     data->shared = sh;
+    uint64_t largest =
+        1; /* a stored frame is no larger than its chunk, whatever its column could need */
+    for (size_t i = 0; i < chunks; i++) {
+        if (data->index.chunks[i].bytes > largest) largest = data->index.chunks[i].bytes;
+    }
+    if (data->stored_bytes > largest) data->stored_bytes = (size_t)largest;
     uint64_t at = 0; /* a few times the file's size at most: the index was checked against it */
     for (size_t i = 0; i < chunks; i++) {
         data->table_at[i] = at;
@@ -188,8 +193,7 @@ void uw_dataset_close(uw_dataset *data) {
     free(data);
 }
 
-/* ---- facts -------------------------------------------------------------------------------------
- */
+/* ---- facts -------------------------------------------------------------------------------- */
 
 int64_t uw_dataset_episodes(const uw_dataset *data) {
     return data->num_episodes;
@@ -258,8 +262,7 @@ const uw_column *uw__dataset_column_checked(const uw_dataset *data, int32_t colu
     return NULL;
 }
 
-/* ---- first touch -------------------------------------------------------------------------------
- */
+/* ---- first touch -------------------------------------------------------------------------- */
 
 static uw__block *blocks_of(const uw_dataset *data, int64_t chunk) {
     return (uw__block *)(void *)(data->shared->tables + data->table_at[chunk]);
@@ -292,7 +295,7 @@ static uw_status touch_locked(const uw_dataset *data, int64_t chunk, int32_t col
         s = uw__scan_sum(data->fd, data->path, c->offset + blocks[column].offset,
                          blocks[column].bytes, &sum, err);
         if (!s && sum != blocks[column].sum) {
-            s = uw_fail(err, UW_EFORMAT, "%s: column '%s' of episode %" PRIu64 " is damaged",
+            s = uw_fail(err, UW_EFORMAT, "%s: a column is damaged: '%s' of episode %" PRIu64,
                         data->name, data->header.columns[column].name, c->episode);
             uw_err_fix(err, "restore the file from a copy, or convert it to keep the rest");
         }
@@ -338,8 +341,7 @@ static void reader_give(const uw_dataset *data, reader *r) {
     pthread_mutex_unlock(&data->shared->lock);
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows --------------------------------------------------------------------------------- */
 
 /* The chunk of an episode that holds `row`. */
 static int64_t chunk_of(const uw_dataset *data, int64_t episode, int64_t row) {
@@ -442,8 +444,7 @@ uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episod
     return s;
 }
 
-/* ---- verify ------------------------------------------------------------------------------------
- */
+/* ---- verify ------------------------------------------------------------------------------- */
 
 typedef struct verify {
     const uw_dataset *data;

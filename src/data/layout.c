@@ -50,16 +50,14 @@ uint64_t uw__sum_add(uint64_t sum, const void *data, size_t size) {
     return sum;
 }
 
-/* Checksum of a region whose own checksum field [at, at + 8) counts as zero. */
-static uint64_t sum_without(const unsigned char *data, size_t size, size_t at) {
+uint64_t uw__sum_without(const unsigned char *data, size_t size, size_t at) {
     static const unsigned char zero[8];
     uint64_t sum = uw__sum_add(0, data, at);
     sum = uw__sum_add(sum, zero, sizeof zero);
     return uw__sum_add(sum, data + at + 8, size - at - 8);
 }
 
-/* ---- columns -----------------------------------------------------------------------------------
- */
+/* ---- columns ------------------------------------------------------------------------------ */
 
 bool uw__column_is_frames(const uw_column *column) {
     return column->dtype == UW_DTYPE_U8 && column->num_dims == 3;
@@ -154,8 +152,7 @@ uw_status uw__columns_check(const char *name, uw__header *header, uw_status wron
     return UW_OK;
 }
 
-/* ---- header ------------------------------------------------------------------------------------
- */
+/* ---- header ------------------------------------------------------------------------------- */
 
 uw_status uw__header_make(const char *name, const uw_column *columns, int32_t num_columns,
                           const uw_dataset_meta *meta, uw__header *out, uw_err *err) {
@@ -247,7 +244,7 @@ void uw__header_encode(const uw__header *h, unsigned char *out) {
         column_encode(&h->columns[i], at);
     }
     memcpy(at, h->text, texts);
-    put64(out + 16, sum_without(out, h->header_bytes, 16));
+    put64(out + 16, uw__sum_without(out, h->header_bytes, 16));
 }
 
 uw_status uw__header_length(const char *name, const unsigned char *data, size_t size,
@@ -311,7 +308,7 @@ uw_status uw__header_decode(const char *name, const unsigned char *data, size_t 
         uw_err_fix(err, "nothing was recorded in it: delete it and record again");
         return UW_EFORMAT;
     }
-    if (get64(data + 16) != sum_without(data, length, 16)) {
+    if (get64(data + 16) != uw__sum_without(data, length, 16)) {
         uw_fail(err, UW_EFORMAT, "%s: the header's checksum does not hold", name);
         uw_err_fix(err, "the file is damaged: restore it from a copy");
         return UW_EFORMAT;
@@ -341,8 +338,7 @@ uw_status uw__header_decode(const char *name, const unsigned char *data, size_t 
     return s;
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------
- */
+/* ---- chunks ------------------------------------------------------------------------------- */
 
 size_t uw__chunk_head_bytes(int32_t num_columns) {
     return (size_t)uw__align64(UW__CHUNK_FIXED + (uint64_t)num_columns * UW__BLOCK_BYTES);
@@ -366,7 +362,7 @@ void uw__chunk_head_encode(uw__chunk *chunk, const uw__block *blocks, int32_t nu
         put64(at + 8, blocks[i].bytes);
         put64(at + 16, blocks[i].sum);
     }
-    chunk->sum = sum_without(out, head, 16);
+    chunk->sum = uw__sum_without(out, head, 16);
     put64(out + 16, chunk->sum);
 }
 
@@ -390,7 +386,7 @@ bool uw__chunk_head_decode(const uw__header *header, const unsigned char *data, 
                          .first_row = get64(data + 32),
                          .rows = get32(data + 40),
                          .flags = get32(data + 44)};
-    if (c.sum != sum_without(data, head, 16)) return false;
+    if (c.sum != uw__sum_without(data, head, 16)) return false;
     /* From here on a mistake is malice, not damage; the answer is the same. */
     if (offset % UW__DATA_ALIGN || !uw__range_ok(offset, c.bytes, limit) ||
         c.rows > UW__CHUNK_ROWS_MAX || c.flags > UW__CHUNK_END ||
@@ -432,8 +428,7 @@ bool uw__frames_check(const uw__frame *frames, uint32_t rows, uint64_t block_byt
     return at == block_bytes;
 }
 
-/* ---- index -------------------------------------------------------------------------------------
- */
+/* ---- index -------------------------------------------------------------------------------- */
 
 uw_status uw__index_push(uw__index *index, const uw__chunk *chunk) {
     if (index->num_chunks == index->cap) {
@@ -471,14 +466,14 @@ uw_status uw__index_encode(const uw__index *index, unsigned char **out, size_t *
         put32(at + 36, c->flags);
         put64(at + 40, c->sum);
     }
-    const uint64_t sum = sum_without(data, bytes, 16);
+    const uint64_t sum = uw__sum_without(data, bytes, 16);
     put64(data + 16, sum);
     unsigned char *trailer = data + bytes;
     memcpy(trailer, trailer_magic, 8);
     put64(trailer + 8, index->end);
     put64(trailer + 24, bytes);
     put64(trailer + 32, sum);
-    put64(trailer + 16, sum_without(trailer, UW__TRAILER_BYTES, 16));
+    put64(trailer + 16, uw__sum_without(trailer, UW__TRAILER_BYTES, 16));
     *out = data;
     *size = bytes + UW__TRAILER_BYTES;
     return UW_OK;
@@ -487,7 +482,7 @@ uw_status uw__index_encode(const uw__index *index, unsigned char **out, size_t *
 bool uw__trailer_decode(const unsigned char *data, uint64_t file_size, uint64_t *offset,
                         uint64_t *bytes, uint64_t *sum) {
     if (file_size < UW__TRAILER_BYTES || memcmp(data, trailer_magic, 8)) return false;
-    if (get64(data + 16) != sum_without(data, UW__TRAILER_BYTES, 16)) return false;
+    if (get64(data + 16) != uw__sum_without(data, UW__TRAILER_BYTES, 16)) return false;
     const uint64_t at = get64(data + 8), n = get64(data + 24);
     const uint64_t limit = file_size - UW__TRAILER_BYTES;
     if (at % UW__DATA_ALIGN || n < UW__INDEX_FIXED || !uw__range_ok(at, n, limit) ||
@@ -516,7 +511,7 @@ uw_status uw__index_decode(const uw__header *header, const unsigned char *data, 
     uw_status s = UW_EFORMAT;
     uint64_t bytes;
     if (size < UW__INDEX_FIXED || memcmp(data, index_magic, 8) || get64(data + 8) != size ||
-        get64(data + 16) != sum_without(data, size, 16)) {
+        get64(data + 16) != uw__sum_without(data, size, 16)) {
         goto done;
     }
     const uint64_t count = get64(data + 24);
@@ -551,8 +546,7 @@ done:
     return s;
 }
 
-/* ---- identity ----------------------------------------------------------------------------------
- */
+/* ---- identity ----------------------------------------------------------------------------- */
 
 void uw__content_hash(const uw__header *header, const uw__index *index, char hex[17]) {
     uint64_t sum = 0;

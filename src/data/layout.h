@@ -86,6 +86,9 @@ static inline uint64_t uw__align64(uint64_t n) {
 /* Checksum of a file region: XXH3-64 over pieces of 64 KiB, each seeded with the one before. */
 uint64_t uw__sum_add(uint64_t sum, const void *data, size_t size);
 
+/* The same for a region whose own checksum field [at, at + 8) counts as zero. */
+uint64_t uw__sum_without(const unsigned char *data, size_t size, size_t at);
+
 /* True for a column of independently stored frames: U8 of rank 3. */
 bool uw__column_is_frames(const uw_column *column);
 /* Check columns and compute row bytes; `wrong` is what to return (EINVAL for a caller, EFORMAT for a file). */

@@ -79,8 +79,7 @@ static void append(buffer *b, const void *data, size_t size) {
     b->size += size;
 }
 
-/* ---- opening and closing -----------------------------------------------------------------------
- */
+/* ---- opening and closing ------------------------------------------------------------------ */
 
 static void recorder_free(uw_recorder *rec) {
     if (!rec) return;
@@ -264,8 +263,7 @@ uw_status uw__recorder_stage(const char *path, const uw_column *columns, int32_t
     return open_mode(path, columns, num_columns, meta, mode, true, out, err);
 }
 
-/* ---- chunks ------------------------------------------------------------------------------------
- */
+/* ---- chunks ------------------------------------------------------------------------------- */
 
 static void chunk_reset(uw_recorder *rec) {
     rec->rows = 0;
@@ -340,8 +338,7 @@ static bool chunk_full(const uw_recorder *rec) {
     return rec->rows >= UW__CHUNK_ROWS_MAX || bytes >= UW__CHUNK_TARGET;
 }
 
-/* ---- rows --------------------------------------------------------------------------------------
- */
+/* ---- rows --------------------------------------------------------------------------------- */
 
 /* One call's frames, shared by the workers. */
 typedef struct batch {
@@ -457,8 +454,7 @@ uw_status uw_recorder_row(uw_recorder *rec, const void *const *cells, uw_err *er
     return uw__recorder_rows(rec, NULL, cells, 1, err);
 }
 
-/* ---- episodes ----------------------------------------------------------------------------------
- */
+/* ---- episodes ----------------------------------------------------------------------------- */
 
 uw_status uw_recorder_end_episode(uw_recorder *rec, uw_err *err) {
     uw_status s = usable(rec, NULL, err);

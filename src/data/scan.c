@@ -53,8 +53,8 @@ uw_status uw__scan_sum(int fd, const char *path, uint64_t offset, uint64_t bytes
 }
 
 static uw_status damaged(const char *path, const uw__chunk *chunk, const char *what, uw_err *err) {
-    uw_fail(err, UW_EFORMAT, "%s: episode %" PRIu64 ", rows from %" PRIu64 ": %s",
-            uw__path_tail(path), chunk->episode, chunk->first_row, what);
+    uw_fail(err, UW_EFORMAT, "%s: %s: episode %" PRIu64 ", from row %" PRIu64, uw__path_tail(path),
+            what, chunk->episode, chunk->first_row);
     uw_err_fix(err, "%s", damaged_fix);
     return UW_EFORMAT;
 }
@@ -134,8 +134,7 @@ uw_status uw__scan_verify(int fd, const char *path, const uw__header *header,
     return s;
 }
 
-/* ---- by the index ------------------------------------------------------------------------------
- */
+/* ---- by the index ------------------------------------------------------------------------- */
 
 /* UW_EFORMAT without a message when there is no index that holds. */
 static uw_status load_index(int fd, const char *path, uint64_t size, const uw__header *header,
@@ -163,8 +162,7 @@ static uw_status load_index(int fd, const char *path, uint64_t size, const uw__h
     return s;
 }
 
-/* ---- by walking --------------------------------------------------------------------------------
- */
+/* ---- by walking --------------------------------------------------------------------------- */
 
 /* Find a chunk header at or after *at; false at the end of the file. */
 static uw_status next_chunk(int fd, const char *path, uint64_t size, const uw__header *header,

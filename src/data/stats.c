@@ -126,8 +126,7 @@ uw_status uw_dataset_stats(const uw_dataset *data, int32_t column, uw_column_sta
     return UW_OK;
 }
 
-/* ---- normaliser --------------------------------------------------------------------------------
- */
+/* ---- normaliser --------------------------------------------------------------------------- */
 
 typedef struct normaliser {
     uw_dtype dtype;

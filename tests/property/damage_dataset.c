@@ -56,8 +56,7 @@ static void check_episode(const uw_dataset *data, int64_t episode) {
     }
 }
 
-/* ---- cut ----------------------------------------------------------------------------------------
- */
+/* ---- cut ---------------------------------------------------------------------------------- */
 
 static void test_cut_everywhere(void **state) {
     (void)state;
@@ -130,8 +129,7 @@ static void test_append_after_cut(void **state) {
     free(bytes);
 }
 
-/* ---- flipped bits -------------------------------------------------------------------------------
- */
+/* ---- flipped bits ------------------------------------------------------------------------- */
 
 /* True when every row of episode `e` reads as episode `as`; rows that do not read are refused. */
 static bool episode_is(const uw_dataset *data, int64_t e, int64_t as, bool *unreadable) {
@@ -200,8 +198,7 @@ static void test_flip_unclosed(void **state) {
     flip_everywhere(false);
 }
 
-/* ---- kill ---------------------------------------------------------------------------------------
- */
+/* ---- kill --------------------------------------------------------------------------------- */
 
 enum { KILLS = 25, MANY = 60 };
 
@@ -306,8 +303,7 @@ static void test_kill_in_long_episode(void **state) {
     }
 }
 
-/* ---- refused memory -----------------------------------------------------------------------------
- */
+/* ---- refused memory ----------------------------------------------------------------------- */
 
 static long calls, fail_at = -1; /* fail_at = n: the n-th allocation is refused */
 
