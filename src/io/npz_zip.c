@@ -219,7 +219,7 @@ done:
 uw_status uw__zip_read(int fd, const char *path, uint64_t size, uint64_t max_bytes,
                        uw_zip_member **members, int32_t *count, uw_err *err) {
     zip z = {.fd = fd, .path = path, .size = size, .err = err};
-    unsigned char end[END_BYTES];
+    unsigned char end[END_BYTES] = {0};
     uint64_t at = 0;
     uw_status s;
     if (size < END_BYTES) return bad_zip(&z, "shorter than an empty archive");

@@ -58,9 +58,7 @@ static bool judge(const uint8_t *data, size_t size, uw_err *why) {
 static bool seed(int i, uint8_t **data, size_t *size) {
     static const char *const texts[] = {
         "a\n1\n", "# made by hand\na,\"b, \"\"c\"\"\",d\r\n1,-2.5e3,\r\n\"4\",NA,inf\r\n",
-        "t\tx\ty\n0.1\ttrue\t-0\n0.2\tnan\t1e-300\n",
-        "\xef\xbb\xbf"
-        "a;b\n1;2\n\n#\n3;4"};
+        "t\tx\ty\n0.1\ttrue\t-0\n0.2\tnan\t1e-300\n", "\xef\xbb\xbf\x61;b\n1;2\n\n#\n3;4"};
     return i < 4 && fuzz_copy(texts[i], strlen(texts[i]), data, size);
 }
 

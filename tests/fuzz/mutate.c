@@ -192,7 +192,7 @@ void fuzz_text(const char *text, size_t size, const fuzz_sink *sink) {
         } else {
             replace_all(text, size, from, to, marks, sizeof marks / sizeof marks[0], sink);
         }
-        replace(text, size, from, to, NULL, 0, sink);
+        replace(text, size, from, to, "", 0, sink);
         replace(text, size, to, to, text + from, to - from, sink); /* doubled */
         if (c != ' ') nest(text, size, from, to, sink);
         from = to;
@@ -235,7 +235,8 @@ static size_t edit(uw_rng *r, uint8_t *p, size_t size, size_t cap, const uint8_t
     }
     default: { /* a wild integer */
         const size_t width = (size_t)1 << uw__rng_below(r, 4);
-        const uint64_t v = uw__rng_u64(r) >> uw__rng_below(r, 64);
+        uint64_t v = uw__rng_u64(r);
+        v >>= uw__rng_below(r, 64); /* in this order, with every compiler */
         for (size_t i = 0; i < width && at + i < size; i++) p[at + i] = (uint8_t)(v >> 8 * i);
         return size;
     }

@@ -53,7 +53,7 @@ static uw_status open_safetensors(uw_err *err) {
 
 static uw_status write_safetensors(uw_err *err) {
     const float x[4] = {1, 2, 3, 4};
-    char names[40][8];
+    char names[40][16];
     uw_tensor t[40];
     const uw_meta_pair meta = {"config", "{}"};
     for (int i = 0; i < 40; i++) {
@@ -98,7 +98,7 @@ static uw_status write_npz(uw_err *err) {
     uw_npz_writer *w = NULL;
     const int64_t shape[] = {2};
     const float x[2] = {1, 2};
-    char name[8];
+    char name[16];
     uw_status s = uw__npz_writer_open(tempdir_file("w"), false, &w, err);
     if (s) return s;
     for (int i = 0; i < 20 && !s; i++) {
@@ -124,7 +124,7 @@ static uw_status use_json(uw_err *err) {
         return s;
     }
     for (int i = 0; i < 12; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "k%d", i);
         uw__json_set_i64(j, key, i);
     }

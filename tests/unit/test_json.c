@@ -33,7 +33,7 @@ static void test_round_trip(void **state) {
     uw__json_set_str(j, "text", "a\"b\\c\n\x01 \xc3\xa9");
     uw__json_set_str(j, "latin", "caf\xe9");
     uw__json_set_str(j, "replaced", "new");
-    char name[8];
+    char name[16];
     for (int i = 0; i < N; i++) {
         snprintf(name, sizeof name, "n%d", i);
         uw__json_set_f64(j, name, numbers[i]);
