@@ -156,7 +156,7 @@ static uw_train_config identifiability(void) {
     snprintf(c.action, sizeof c.action, "none");
     c.window = 2;
     c.batch = 256;
-    c.steps = 4000;
+    c.steps = 2000;
     c.lr = 3e-3f;
     c.rollout_weight = 0.0f;
     c.sigreg_weight = 0.01f;
