@@ -38,12 +38,12 @@ static void same_key_same_draws(void **state) {
 
 static void fill_equals_single_draws(void **state) {
     (void)state;
-    for (size_t n = 0; n < 9; n++) {
+    for (size_t n = 0; n < 200; n++) {
         uw_rng a = uw__rng(1, UW_STREAM_TEST, n), b = a;
-        float x[20];
+        float x[400];
         uw__rng_fill_normal(&a, x, n);
-        uw__rng_fill_normal(&a, x + n, 5);
-        for (size_t i = 0; i < n + 5; i++) assert_true(x[i] == uw__rng_normal(&b));
+        uw__rng_fill_normal(&a, x + n, 150);
+        for (size_t i = 0; i < n + 150; i++) assert_true(x[i] == uw__rng_normal(&b));
     }
 }
 
