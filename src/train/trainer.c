@@ -5,12 +5,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "settings.h"
 #include "sigreg.h"
 #include "spectrum.h"
 
-enum { VALIDATION_BATCHES = 8 };
+enum { VALIDATION_BATCHES = 8, HUGE_PAGE = 2 << 20 };
 
 static size_t micro_windows(const uw_train_config *c) {
     return (size_t)(c->batch / c->accumulate);
@@ -33,8 +34,12 @@ static void layout(uw_arena *arena, uw_trainer *t) {
 static uw_status plan_memory(uw_trainer *t, uw_err *err) {
     uw_arena measure = UW_ARENA_MEASURE;
     layout(&measure, t);
-    if (!measure.failed)
-        t->memory = aligned_alloc(UW_ALIGN, (measure.used + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN);
+    if (!measure.failed && measure.used < SIZE_MAX - HUGE_PAGE) {
+        const size_t bytes = (measure.used + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        t->memory = aligned_alloc(HUGE_PAGE, bytes);
+        /* A step sweeps all of it several times; small pages would miss the address cache. */
+        if (t->memory) (void)madvise(t->memory, bytes, MADV_HUGEPAGE);
+    }
     if (!t->memory) {
         uw_fail(err, UW_ENOMEM, "train: no memory for the step, wanted %zu MB", measure.used >> 20);
         uw_err_fix(err, "lower batch, or raise accumulate to cut it into micro-batches");
