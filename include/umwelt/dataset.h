@@ -1,4 +1,4 @@
-/* Recorded experience: episodes of columns on disk, append-only, memory-mapped, checksummed.
+/* Recorded experience: episodes of columns on disk, append-only, checksummed, read in place.
  *
  *     uw_recorder_open(path, columns, num_columns, &meta, &options, &rec, &err);
  *     uw_recorder_row(rec, row_pointers, &err);  ...  uw_recorder_end_episode(rec, &err);
@@ -54,25 +54,29 @@ typedef struct uw_recorder uw_recorder;
 
 typedef enum uw_open_mode {
     UW_OPEN_NEW = 0,      /* UW_EEXIST when the file exists */
-    UW_OPEN_OVERWRITE = 1,
-    UW_OPEN_APPEND = 2    /* continue after the last complete episode; columns must match */
+    UW_OPEN_OVERWRITE = 1, /* written beside as PATH.new, renamed over the old file at close */
+    UW_OPEN_APPEND = 2     /* continue after the last complete episode, or begin; columns must match */
 } uw_open_mode;
 
-/* Open a recorder. Own: *out, closed by uw_recorder_close. */
+/* Open a recorder. Own: *out, closed by uw_recorder_close.
+ * Returns UW_OK; UW_EINVAL for columns that cannot be; UW_EEXIST; UW_ESHAPE when appending other columns;
+ *         UW_EFORMAT when appending to another kind of file; UW_ENOSPC. On error *out is NULL. */
 UW_API uw_status uw_recorder_open(const char *path, const uw_column *columns, int32_t num_columns,
                                   const uw_dataset_meta *meta, uw_open_mode mode, uw_recorder **out,
                                   uw_err *err);
 /* Append one row; cells[i] points to column i's row bytes. Frames are compressed here. */
 UW_API uw_status uw_recorder_row(uw_recorder *rec, const void *const *cells, uw_err *err);
 /* Append a whole episode, rows contiguous per column (cells[i] = [rows, ...]); frames are compressed on
- * ctx's pool when ctx is given.  The bytes written do not depend on the number of threads. */
+ * ctx's pool when ctx is given.  The bytes written do not depend on the number of threads.  All or nothing: on
+ * error the recording ends after the episode before. */
 UW_API uw_status uw_recorder_episode(uw_recorder *rec, uw_context *ctx, const void *const *cells,
                                      int64_t rows, uw_err *err);
 /* Finish the open episode: after UW_OK it survives a crash of this process. */
 UW_API uw_status uw_recorder_end_episode(uw_recorder *rec, uw_err *err);
 /* Return complete episodes so far (after an append-open: those found). */
 UW_API int64_t uw_recorder_episodes(const uw_recorder *rec);
-/* Write the index and close; on error the episodes already ended are still readable. NULL allowed. */
+/* End an open episode, write the index, sync and close (always frees); on error the episodes already ended are
+ * still readable. NULL allowed. */
 UW_API uw_status uw_recorder_close(uw_recorder *rec, uw_err *err);
 
 /* ---- reading ----------------------------------------------------------------------------------- */
@@ -101,7 +105,7 @@ UW_API const char *uw_dataset_hash(const uw_dataset *data);
  *
  * Own      out: the caller's, count * row bytes
  * Threads  any number at once on one dataset
- * Alloc    none (a decoder context per thread is kept by the dataset)
+ * Alloc    none (a decoder per concurrent reader is kept by the dataset; libjpeg allocates for JPEG)
  * Returns  UW_OK; UW_EINVAL outside the episode; UW_EFORMAT when a checksum does not hold; UW_EIO when
  *          the file shrank under the map */
 UW_API uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episode,
