@@ -16,7 +16,7 @@ typedef __mmask16 vmask;
 
 /* Lanes 0 .. count - 1; count >= VW means all. */
 VEC vmask v_first(size_t count) {
-    return count >= VW ? (vmask)0xffff : (vmask)((1u << count) - 1u);
+    return (vmask)(count >= VW ? 0xffffu : (1u << count) - 1u);
 }
 VEC vf v_load(const float *p) {
     return _mm512_loadu_ps(p);
