@@ -28,8 +28,7 @@ typedef struct drift {
     uw_status *status;                    /* [windows] */
 } drift;
 
-/* ---- windows -----------------------------------------------------------------------------------
- */
+/* ---- windows -------------------------------------------------------------------------------- */
 
 static int64_t starts_in(const uw_dataset *data, int64_t episode, const bool *held, int64_t span) {
     const int64_t rows = uw_dataset_episode_rows(data, episode);
@@ -104,8 +103,7 @@ done:
     return s;
 }
 
-/* ---- rollouts ----------------------------------------------------------------------------------
- */
+/* ---- rollouts ------------------------------------------------------------------------------- */
 
 static uw_status make_dynamics(uw_context *ctx, const uw_model *model, drift *d) {
     const uw_dynamics_limits limits = {.num_samples = 1, .horizon = d->steps};
@@ -134,8 +132,7 @@ static void rollout_task(void *arg, size_t index, int32_t worker) {
         d->imagined + index * (size_t)d->steps * (size_t)d->dim);
 }
 
-/* ---- what came of it ---------------------------------------------------------------------------
- */
+/* ---- what came of it ------------------------------------------------------------------------ */
 
 static double squared(const float *a, const float *b, int32_t d) {
     double sum = 0.0;

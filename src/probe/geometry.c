@@ -29,8 +29,7 @@ typedef struct world {
     uint64_t seed;
 } world;
 
-/* ---- pictures of states ------------------------------------------------------------------------
- */
+/* ---- pictures of states --------------------------------------------------------------------- */
 
 typedef struct drawing {
     const world *w;
@@ -64,8 +63,7 @@ static uw_status encode_states(uw_context *ctx, const uw_model *model, const wor
     return s;
 }
 
-/* ---- distances ---------------------------------------------------------------------------------
- */
+/* ---- distances ------------------------------------------------------------------------------ */
 
 static double straight(const world *w, const state *a, const state *b) {
     double sum = 0.0;
@@ -98,8 +96,7 @@ static bool sees(const world *w, const state *a, const state *b) {
     return fabs(w->cls->path_length(w->values, a->at, b->at) - d) <= 1e-4 * d + 1e-3;
 }
 
-/* ---- correlations ------------------------------------------------------------------------------
- */
+/* ---- correlations --------------------------------------------------------------------------- */
 
 static uw_status correlations(uw_context *ctx, const uw_model *model, const world *w,
                               uw_geometry *out, uw_err *err) {
@@ -140,8 +137,7 @@ done:
     return s;
 }
 
-/* ---- stretch -----------------------------------------------------------------------------------
- */
+/* ---- stretch -------------------------------------------------------------------------------- */
 
 /* Two states facing each other across an obstacle, and a third as far from the first on its own
  * side. */

@@ -19,8 +19,7 @@ int32_t uw__column_numbers(const uw_column *column) {
     return count > MAX_NUMBERS ? 0 : (int32_t)count;
 }
 
-/* ---- which columns -----------------------------------------------------------------------------
- */
+/* ---- which columns -------------------------------------------------------------------------- */
 
 static uw_status observe_picture(const uw_model_config *config, const uw_dataset *data,
                                  uw_observe *o, uw_err *err) {
@@ -83,8 +82,7 @@ uw_status uw__observe_find(const uw_model *model, const uw_dataset *data, uw_obs
     return UW_OK;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 typedef struct reading {
     const uw_dataset *data;
@@ -166,8 +164,7 @@ uw_status uw__rows_read(uw_context *ctx, const uw_dataset *data, int32_t column,
     return s;
 }
 
-/* ---- encoding ----------------------------------------------------------------------------------
- */
+/* ---- encoding ------------------------------------------------------------------------------- */
 
 /* Columns of rows as floats, side by side: out [n, observe->dim]. */
 static uw_status read_columns(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,

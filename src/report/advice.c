@@ -24,8 +24,7 @@ static const char *hard_words(const uw_report *r) {
                                                            : "the hard pairs";
 }
 
-/* ---- success -----------------------------------------------------------------------------------
- */
+/* ---- success -------------------------------------------------------------------------------- */
 
 static void about_success(const uw_report *r, const uw_report_side *s, uw_text *out) {
     const uw_eval_result *e = s->eval;
@@ -57,8 +56,7 @@ static void about_success(const uw_report *r, const uw_report_side *s, uw_text *
     }
 }
 
-/* ---- robustness --------------------------------------------------------------------------------
- */
+/* ---- robustness ----------------------------------------------------------------------------- */
 
 /* Factors of one kind in a row: "a, b and c". */
 static void list_factors(const uw_card *card, bool weak, bool trained, uw_text *out) {
@@ -130,8 +128,7 @@ static void about_factors(const uw_card *card, uw_text *out) {
     close(out);
 }
 
-/* ---- imagination -------------------------------------------------------------------------------
- */
+/* ---- imagination ---------------------------------------------------------------------------- */
 
 static void about_drift(const uw_probe_report *p, uw_text *out) {
     if (p->num_drift < 1) return;

@@ -41,8 +41,7 @@ typedef struct film {
 } film;
 enum { MAX_ROWS = 16 };
 
-/* ---- memories ----------------------------------------------------------------------------------
- */
+/* ---- memories ------------------------------------------------------------------------------- */
 
 static int64_t nearest_row(const film *f, const uw_kernels *kernels, const float *z) {
     kernels->sqdist(f->distance, f->latents.z, z, (size_t)f->latents.num_rows, (size_t)f->dim,
@@ -74,8 +73,7 @@ static uw_status remember(uw_context *ctx, const uw_model *model, film *f, const
     return UW_OK;
 }
 
-/* ---- pictures ----------------------------------------------------------------------------------
- */
+/* ---- pictures ------------------------------------------------------------------------------- */
 
 static void fill(film *f, int32_t x, int32_t y, int32_t width, int32_t height, const uint8_t *rgb) {
     for (int32_t j = y; j < y + height; j++)
@@ -87,7 +85,7 @@ static void fill(film *f, int32_t x, int32_t y, int32_t width, int32_t height, c
 static void show(film *f, int32_t row, int32_t panel, const uint8_t *frame) {
     const int32_t side = f->size * f->scale;
     const int32_t x0 = GAP + panel * (side + GAP), y0 = GAP + row * (side + GAP);
-    const int32_t edge = GAP / 2;
+    const int32_t edge = GAP / 3; /* frames of neighbours do not touch */
     if (frame) fill(f, x0 - edge, y0 - edge, side + 2 * edge, side + 2 * edge, frame);
     for (int32_t y = 0; y < side; y++) {
         const uint8_t *from = f->picture + (size_t)(y / f->scale) * (size_t)f->size * 3;
@@ -134,8 +132,7 @@ static uw_status draw_film(film *f, uw_gif *gif, uw_err *err) {
     }
 }
 
-/* ---- setting -----------------------------------------------------------------------------------
- */
+/* ---- setting -------------------------------------------------------------------------------- */
 
 static uw_status film_check(const uw_eval_result *eval, int32_t num_episodes, const char *env,
                             const uw_env_class *world, uw_err *err) {

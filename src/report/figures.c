@@ -10,8 +10,7 @@
 #include "csv.h"
 #include "fileio.h"
 
-/* ---- CSV ---------------------------------------------------------------------------------------
- */
+/* ---- CSV ------------------------------------------------------------------------------------ */
 
 /* A word as a CSV cell, quoted when it has to be. */
 static void csv_word(uw_text *csv, const char *word) {
@@ -47,8 +46,7 @@ static void csv_rate(uw_text *csv, const char *word, const uw_rate *rate) {
     csv_numbers(csv, true, cells, 5);
 }
 
-/* ---- success -----------------------------------------------------------------------------------
- */
+/* ---- success -------------------------------------------------------------------------------- */
 
 static uw_interval interval_of(const uw_rate *rate) {
     if (!rate || rate->episodes < 1) return (uw_interval){NAN, NAN, NAN};
@@ -97,8 +95,7 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
     return true;
 }
 
-/* ---- training ----------------------------------------------------------------------------------
- */
+/* ---- training ------------------------------------------------------------------------------- */
 
 static bool any_finite(const double *x, int32_t n) {
     for (int32_t i = 0; i < n; i++)
@@ -191,8 +188,7 @@ bool uw__figure_rank(const uw_report *r, int32_t side, uw_svg_dress dress, uw_te
                        svg, csv);
 }
 
-/* ---- what it knows -----------------------------------------------------------------------------
- */
+/* ---- what it knows -------------------------------------------------------------------------- */
 
 bool uw__figure_probes(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                        uw_text *csv) {
@@ -333,8 +329,7 @@ bool uw__figure_spectrum(const uw_report *r, int32_t side, uw_svg_dress dress, u
     return n > 0;
 }
 
-/* ---- robustness --------------------------------------------------------------------------------
- */
+/* ---- robustness ----------------------------------------------------------------------------- */
 
 static const uw_card_cell *find_cell(const uw_card *card, const uw_card_cell *like) {
     for (int32_t i = 0; card && i < card->num_cells; i++)
@@ -393,8 +388,7 @@ bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress,
     return true;
 }
 
-/* ---- maps --------------------------------------------------------------------------------------
- */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 static bool map_chart(const uw_report *r, int32_t side, const char *title, const char *label,
                       const double *value, uw_svg_dress dress, uw_text *svg, uw_text *csv) {
@@ -443,8 +437,7 @@ bool uw__figure_map_path(const uw_report *r, int32_t side, uw_svg_dress dress, u
                      csv);
 }
 
-/* ---- files -------------------------------------------------------------------------------------
- */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 static uw_status write_one(const uw_report *r, uw_figure_fn *figure, const char *dir,
                            const char *name, int32_t side, bool numbered, bool overwrite,

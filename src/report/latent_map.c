@@ -11,8 +11,7 @@
 
 enum { TASKS = 350, POINTS = 2 * TASKS, CHUNK = 175 };
 
-/* ---- projection --------------------------------------------------------------------------------
- */
+/* ---- projection ----------------------------------------------------------------------------- */
 
 /* Covariance of x [n, d] about its mean, in double. */
 static void covariance(const float *x, int32_t n, int32_t d, double *mean, double *cov) {
@@ -64,8 +63,7 @@ uw_status uw__project(const float *x, int32_t n, int32_t d, double *pc1, double 
     return UW_OK;
 }
 
-/* ---- states ------------------------------------------------------------------------------------
- */
+/* ---- states --------------------------------------------------------------------------------- */
 
 typedef struct scene {
     const uw_env_class *world;

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 /* One figure in a card; caption is ours (markup). */
 static bool figure(const uw_report *r, uw_figure_fn *draw, int32_t side, const char *title,
@@ -63,8 +62,7 @@ static void side_cards(const uw_report *r, void (*write)(const uw_report *, int3
     uw__text_add(out, "</div>\n");
 }
 
-/* ---- headline ----------------------------------------------------------------------------------
- */
+/* ---- headline ------------------------------------------------------------------------------- */
 
 static void rate_tile(uw_text *out, const uw_rate *rate, const char *label) {
     if (rate->episodes < 1) return;
@@ -147,14 +145,17 @@ static void result(const uw_report *r, uw_text *out) {
 
 static void watch(const uw_report *r, uw_text *out) {
     if (!r->gif_bytes) return;
-    const bool memory = r->in->dataset && *r->in->dataset;
+    /* as uw_report_animation decides */
+    const bool memory = r->in->dataset && *r->in->dataset &&
+                        uw_model_config_of(r->in->sides[0].model)->input != UW_INPUT_COLUMNS;
     section_open(out, "watch", "Watch it act",
-                 memory ? "One row per episode. On the right: of all recorded frames, the one "
-                          "whose latent is nearest "
-                          "to what the model imagined for the decision being carried out. When "
-                          "left and middle agree, "
-                          "the goal is reached; when middle and right agree, it imagined well."
-                        : "One row per episode: the goal picture, and what happened.");
+                 memory
+                     ? "One row per episode; a green frame says that the goal was reached, within "
+                       "the world's tolerance. On the right: of all recorded frames, the one whose "
+                       "latent is nearest to what the model imagined for the decision being "
+                       "carried out. When middle and right agree, it imagined well."
+                     : "One row per episode: the goal picture, and what happened. A green frame "
+                       "says that the goal was reached, within the world's tolerance.");
     uw__text_printf(
         out,
         "<div class=\"card\"><div class=\"watch\"><div class=\"cols\" "
@@ -167,8 +168,7 @@ static void watch(const uw_report *r, uw_text *out) {
     section_close(out);
 }
 
-/* ---- making ------------------------------------------------------------------------------------
- */
+/* ---- making --------------------------------------------------------------------------------- */
 
 static void making(const uw_report *r, uw_text *out) {
     section_open(
@@ -218,8 +218,7 @@ static void training(const uw_report *r, uw_text *out) {
     uw__text_fini(&part);
 }
 
-/* ---- knowing -----------------------------------------------------------------------------------
- */
+/* ---- knowing -------------------------------------------------------------------------------- */
 
 static void geometry_tiles(const uw_report *r, int32_t side, uw_text *out) {
     const uw_probe_report *p = r->in->sides[side].probe;
@@ -308,11 +307,14 @@ static void robustness(const uw_report *r, uw_text *out) {
     bool any = false;
     for (int32_t i = 0; i < r->in->num_sides; i++) any = any || r->in->sides[i].card;
     if (!any) return;
-    section_open(out, "robustness", "When the world looks different",
-                 "The same task with one thing changed at a time, drawn anew for every episode, "
-                 "and with everything "
-                 "changed at once. Bars are exact 95\xC2\xA0% intervals; the dashed line is the "
-                 "nominal rate.");
+    section_open(
+        out, "robustness", "When the world looks different",
+        r->in->num_sides > 1
+            ? "The same task with one thing changed at a time, drawn anew for every episode, "
+              "and with everything changed at once. Bars are exact 95\xC2\xA0% intervals."
+            : "The same task with one thing changed at a time, drawn anew for every episode, "
+              "and with everything changed at once. Bars are exact 95\xC2\xA0% intervals; "
+              "the dashed line is the nominal rate.");
     uw__text_add(out, "<div class=\"grid\">");
     figure(r, uw__figure_robustness, 0, "Robustness card",
            "Share of episodes that reached the goal.", out);

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- how it was made ---------------------------------------------------------------------------
- */
+/* ---- how it was made ------------------------------------------------------------------------ */
 
 static void fact(uw_text *out, const char *name, const char *value) {
     if (!value || !*value) return;
@@ -105,8 +104,7 @@ void uw__page_facts(const uw_report *r, int32_t side, uw_text *out) {
     }
 }
 
-/* ---- what it knows -----------------------------------------------------------------------------
- */
+/* ---- what it knows -------------------------------------------------------------------------- */
 
 static void cell(uw_text *out, double v, int decimals, bool low) {
     uw__text_add(out, low ? "<td class=\"low\">" : "<td>");
@@ -175,8 +173,7 @@ void uw__page_drift_table(const uw_report *r, int32_t side, uw_text *out) {
     uw__text_add(out, "</tr></table></div>");
 }
 
-/* ---- robustness --------------------------------------------------------------------------------
- */
+/* ---- robustness ----------------------------------------------------------------------------- */
 
 void uw__page_card_table(const uw_report *r, int32_t side, uw_text *out) {
     const uw_card *card = r->in->sides[side].card;
@@ -209,8 +206,7 @@ void uw__page_card_table(const uw_report *r, int32_t side, uw_text *out) {
     uw__text_add(out, "</table></div>");
 }
 
-/* ---- speed -------------------------------------------------------------------------------------
- */
+/* ---- speed ---------------------------------------------------------------------------------- */
 
 static void tile(uw_text *out, double ms, const char *label) {
     uw__text_add(out, "<div class=\"tile\"><b>");

@@ -22,8 +22,7 @@ static const ground grounds[] = {
     {"card", "#ffffff", "#171c22"},
 };
 
-/* ---- style -------------------------------------------------------------------------------------
- */
+/* ---- style ---------------------------------------------------------------------------------- */
 
 void uw__svg_variables(uw_text *out, bool dark) {
     for (size_t i = 0; i < sizeof grounds / sizeof *grounds; i++)
@@ -78,8 +77,7 @@ const char *uw__svg_colour(int32_t colour) {
     return colour < 0 ? "cm" : css[colour % UW_SVG_COLOURS];
 }
 
-/* ---- pieces ------------------------------------------------------------------------------------
- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 double uw__svg_title_height(uw_svg_dress dress) {
     return dress == UW_SVG_FILE ? 28.0 : 0.0;
@@ -168,8 +166,7 @@ double uw__svg_legend(uw_text *out, double x, double y, const char *const *names
     return any ? row - y + 10 : 0.0;
 }
 
-/* ---- scales ------------------------------------------------------------------------------------
- */
+/* ---- scales --------------------------------------------------------------------------------- */
 
 /* 1, 2 or 5 times a power of ten, so that about `count` steps cover the range. */
 static double nice_step(double range, int count) {
@@ -238,8 +235,7 @@ int32_t uw__scale_ticks(const uw_scale *s, double *ticks) {
     return n;
 }
 
-/* ---- line plots --------------------------------------------------------------------------------
- */
+/* ---- line plots ----------------------------------------------------------------------------- */
 
 /* Beyond 1e300 (or below its inverse, on a log axis) the arithmetic of scales would overflow. */
 static bool in_range(double v, bool log) {

@@ -4,8 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-/* ---- rates with intervals ----------------------------------------------------------------------
- */
+/* ---- rates with intervals ------------------------------------------------------------------- */
 
 enum {
     INTERVALS_WIDTH = 400,
@@ -104,8 +103,7 @@ void uw__svg_intervals(uw_text *out, const uw_interval_chart *c, uw_svg_dress dr
     uw__svg_close(out);
 }
 
-/* ---- grouped bars ------------------------------------------------------------------------------
- */
+/* ---- grouped bars --------------------------------------------------------------------------- */
 
 static bool has_place(double v) {
     return isfinite(v) && fabs(v) <= 1e300;
@@ -164,8 +162,7 @@ void uw__svg_bars(uw_text *out, const uw_bar_chart *c, uw_svg_dress dress) {
     uw__svg_close(out);
 }
 
-/* ---- maps --------------------------------------------------------------------------------------
- */
+/* ---- maps ----------------------------------------------------------------------------------- */
 
 /* Viridis at 9 even places; told apart by brightness alone, so also without colour. */
 static const unsigned char viridis[9][3] = {{68, 1, 84},    {72, 40, 120},  {62, 74, 137},

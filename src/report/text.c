@@ -57,8 +57,7 @@ void uw__text_printf(uw_text *t, const char *format, ...) {
     va_end(args);
 }
 
-/* ---- text of others ----------------------------------------------------------------------------
- */
+/* ---- text of others ------------------------------------------------------------------------- */
 
 /* Bytes of the well-formed UTF-8 character at s that XML allows, or 0. */
 static size_t character(const unsigned char *s) {
@@ -129,8 +128,7 @@ void uw__text_base64(uw_text *t, const void *data, size_t size) {
     t->size = (size_t)(to - t->data);
 }
 
-/* ---- numbers -----------------------------------------------------------------------------------
- */
+/* ---- numbers -------------------------------------------------------------------------------- */
 
 static const double power10[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
 

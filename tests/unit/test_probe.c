@@ -163,6 +163,41 @@ static void test_threads_do_not_matter(void **state) {
     uw_model_unload(model);
 }
 
+/* A predictor with a memory starts from as many frames and moves on its own predictions. */
+static void test_drift_with_history(void **state) {
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/sensors.uw", folder);
+    record_sensors(path);
+    uw_err err = {0};
+    uw_model *model = make_model((uw_model_config){.input = UW_INPUT_COLUMNS,
+                                                   .observe_dim = 2,
+                                                   .action_dim = 2,
+                                                   .frameskip = 2,
+                                                   .history_size = 3,
+                                                   .encoder = UW_ENCODER_MLP,
+                                                   .latent_dim = 8,
+                                                   .action_smooth_dim = 4,
+                                                   .action_hidden_dim = 16,
+                                                   .predictor = UW_PREDICTOR_ADALN,
+                                                   .predictor_layers = 1,
+                                                   .predictor_heads = 2,
+                                                   .predictor_head_dim = 4,
+                                                   .predictor_mlp_dim = 16},
+                                 "state", "");
+    uw_probe_report *r = malloc(sizeof *r);
+    const uw_probe_options options = {.drift_steps = UW_MAX_DRIFT_STEPS};
+    CHECK_OK(uw_probe_run(ctx, model, path, &options, r, &err), &err);
+    /* 40 rows hold 19 pairs of rows; two of them are the history before the first decision */
+    assert_int_equal(r->num_drift, 17);
+    for (int k = 0; k < r->num_drift; k++) {
+        assert_true(isfinite(r->drift[k].error) && r->drift[k].error > 0.0);
+        assert_true(r->drift[k].persistence > 0.0 && isfinite(r->drift[k].rmse));
+    }
+    free(r);
+    uw_model_unload(model);
+}
+
 /* ---- pictures -----------------------------------------------------------------------------------
  */
 
@@ -345,6 +380,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_encoder_is_read),
         cmocka_unit_test(test_threads_do_not_matter),
+        cmocka_unit_test(test_drift_with_history),
         cmocka_unit_test(test_geometry_tells_copies_from_torn),
         cmocka_unit_test(test_wrong_inputs_are_told),
     };
