@@ -1,4 +1,5 @@
-/* Regressions from latents to numbers, and how well they do: ridge in closed form, a small MLP, scores.
+/* Regressions from latents to numbers, and how well they do: ridge in closed form, a small MLP,
+ * scores.
  *
  *     uw__ridge_fit(pool, x, y, n, d, k, &ridge);
  *     uw__ridge_predict(&ridge, held_out, rows, predicted);
@@ -15,8 +16,8 @@
 
 /* How well one column of predictions fits the truth. */
 typedef struct uw_score {
-    double r2;   /* 1 - residual / variance about the truth's mean; NaN when the truth is constant */
-    double r;    /* Pearson; 0 when the prediction is constant, NaN when the truth is */
+    double r2; /* 1 - residual / variance about the truth's mean; NaN when the truth is constant */
+    double r;  /* Pearson; 0 when the prediction is constant, NaN when the truth is */
     double rmse; /* in the truth's unit */
 } uw_score;
 
@@ -37,9 +38,9 @@ typedef struct uw_ridge {
     double *penalty;   /* [targets] chosen by leave-one-out */
 } uw_ridge;
 
-/* Fit y = intercept + w (x - mean) with penalty |w|^2, the penalty of each target chosen by the exact
- * leave-one-out error over UW_RIDGE_GRID values relative to the mean variance of x (so that a rescaled
- * latent gives the same answer).
+/* Fit y = intercept + w (x - mean) with penalty |w|^2, the penalty of each target chosen by the
+ * exact leave-one-out error over UW_RIDGE_GRID values relative to the mean variance of x (so that a
+ * rescaled latent gives the same answer).
  *
  * Shapes   x: [n, d], y: [n, k], n >= 1
  * Own      out: the caller's, uw__ridge_fini
@@ -55,8 +56,8 @@ void uw__ridge_fini(uw_ridge *ridge);
 void uw__ridge_predict(const uw_ridge *ridge, const float *x, int64_t n, double *y);
 
 /* Fit a two-layer perceptron (UW_MLP_HIDDEN GELU units, AdamW, standardised inputs and targets) on
- * x [n, d], y [n, k] and predict y_test [m, k] at x_test [m, d].  A function of data and seed, for any
- * number of threads.  Returns UW_ENOMEM. */
+ * x [n, d], y [n, k] and predict y_test [m, k] at x_test [m, d].  A function of data and seed, for
+ * any number of threads.  Returns UW_ENOMEM. */
 enum { UW_MLP_HIDDEN = 128 };
 uw_status uw__mlp_probe(const uw_kernels *kernels, const float *x, const double *y, int64_t n,
                         int32_t d, int32_t k, const float *x_test, int64_t m, uint64_t seed,

@@ -16,15 +16,17 @@ typedef struct uw_targets {
     int32_t first_count; /* of these, how many (from 0) are of the first state column */
 } uw_targets;
 
-/* Choose the float columns' numbers that vary and could be seen: no actions, no goals that stand still
- * within every episode (they are not in the picture), none that is missing in half of the rows.
- * Names come from the world's states when it is known.  values [num_rows, count], malloc'd. */
+/* Choose the float columns' numbers that vary and could be seen: no actions, no goals that stand
+ * still within every episode (they are not in the picture), none that is missing in half of the
+ * rows. Names come from the world's states when it is known.  values [num_rows, count], malloc'd.
+ */
 uw_status uw__targets_find(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                            const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
                            uw_err *err);
 
-/* Open-loop drift over up to `steps` decisions from windows of the episodes marked in held [episodes];
- * probe (nullable) decodes targets->first_count numbers.  Fills out->drift and num_drift. */
+/* Open-loop drift over up to `steps` decisions from windows of the episodes marked in held
+ * [episodes]; probe (nullable) decodes targets->first_count numbers.  Fills out->drift and
+ * num_drift. */
 uw_status uw__drift_run(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                         const uw_observe *observe, const bool *held, int32_t steps,
                         const uw_targets *targets, const uw_ridge *probe, uw_probe_report *out,

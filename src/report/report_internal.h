@@ -1,4 +1,5 @@
-/* The inside of a report: what is gathered first, the figures drawn from it, the page around them. */
+/* The inside of a report: what is gathered first, the figures drawn from it, the page around them.
+ */
 #ifndef UW_REPORT_INTERNAL_H
 #define UW_REPORT_INTERNAL_H
 
@@ -26,13 +27,15 @@ typedef struct uw_latent_map {
     double share[2]; /* of the variance, per direction */
     double reference[2];
 } uw_latent_map;
-/* Draw, encode and project states of a two-dimensional world; leaves *out empty for other worlds. */
-uw_status uw__latent_map_make(uw_context *ctx, const uw_model *model, const char *env, uint64_t seed,
-                              uw_latent_map *out, uw_err *err);
+/* Draw, encode and project states of a two-dimensional world; leaves *out empty for other worlds.
+ */
+uw_status uw__latent_map_make(uw_context *ctx, const uw_model *model, const char *env,
+                              uint64_t seed, uw_latent_map *out, uw_err *err);
 void uw__latent_map_fini(uw_latent_map *map);
-/* Project x [n, d] on its two main directions: pc1, pc2 [n], share [2].  Signs are fixed by the largest
- * weight of each direction.  Returns UW_ENOMEM. */
-uw_status uw__project(const float *x, int32_t n, int32_t d, double *pc1, double *pc2, double *share);
+/* Project x [n, d] on its two main directions: pc1, pc2 [n], share [2].  Signs are fixed by the
+ * largest weight of each direction.  Returns UW_ENOMEM. */
+uw_status uw__project(const float *x, int32_t n, int32_t d, double *pc1, double *pc2,
+                      double *share);
 
 /* Everything the page is made from. */
 typedef struct uw_report {
@@ -44,25 +47,25 @@ typedef struct uw_report {
     size_t gif_bytes;
 } uw_report;
 
-/* ---- figures ----------------------------------------------------------------------------------- */
+/* ---- figures -------------------------------------------------------------------------------- */
 
 /* Draw one figure; csv (nullable) gets its numbers.  side is ignored by figures that show both.
  * Returns false, and adds nothing, when there is nothing to show. */
 typedef bool uw_figure_fn(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                           uw_text *csv);
 /* name (of its files), drawn once per side */
-#define UW_FIGURE_MAP(X) \
-    X(success, false)    \
-    X(losses, true)      \
-    X(sigreg, false)     \
-    X(rank, false)       \
-    X(probes, true)      \
-    X(drift, false)      \
-    X(drift_unit, false) \
-    X(spectrum, false)   \
-    X(robustness, false) \
-    X(map_x, true)       \
-    X(map_y, true)       \
+#define UW_FIGURE_MAP(X)                                                                           \
+    X(success, false)                                                                              \
+    X(losses, true)                                                                                \
+    X(sigreg, false)                                                                               \
+    X(rank, false)                                                                                 \
+    X(probes, true)                                                                                \
+    X(drift, false)                                                                                \
+    X(drift_unit, false)                                                                           \
+    X(spectrum, false)                                                                             \
+    X(robustness, false)                                                                           \
+    X(map_x, true)                                                                                 \
+    X(map_y, true)                                                                                 \
     X(map_path, true)
 #define X(name, per_side) uw_figure_fn uw__figure_##name;
 UW_FIGURE_MAP(X)
@@ -71,7 +74,7 @@ UW_FIGURE_MAP(X)
 /* Write every figure as SVG and CSV into a folder. */
 uw_status uw__figures_write(const uw_report *r, const char *dir, bool overwrite, uw_err *err);
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words ---------------------------------------------------------------------------------- */
 
 /* Return the title of a side, never NULL. */
 const char *uw__side_title(const uw_report *r, int32_t side);
@@ -82,7 +85,7 @@ const char *uw__value_title(const char *value);
 /* Return the unit of the first probe, or "". */
 const char *uw__unit_of(const uw_report *r);
 
-/* ---- the page ---------------------------------------------------------------------------------- */
+/* ---- the page ------------------------------------------------------------------------------- */
 
 /* Write the whole page. */
 void uw__page_write(const uw_report *r, uw_text *out);

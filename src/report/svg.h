@@ -1,7 +1,8 @@
 /* A small plot library: line plots, interval bars, grouped bars and coloured maps as SVG.
  *
- * Two dresses of the same drawing: UW_SVG_PAGE takes its colours from the page's CSS variables, so that it
- * follows light and dark; UW_SVG_FILE stands alone, with its title drawn and its colours inside. */
+ * Two dresses of the same drawing: UW_SVG_PAGE takes its colours from the page's CSS variables, so
+ * that it follows light and dark; UW_SVG_FILE stands alone, with its title drawn and its colours
+ * inside. */
 #ifndef UW_SVG_H
 #define UW_SVG_H
 
@@ -13,7 +14,8 @@ typedef enum uw_svg_dress { UW_SVG_PAGE = 0, UW_SVG_FILE = 1 } uw_svg_dress;
 
 enum { UW_SVG_COLOURS = 6 }; /* of the palette; series i takes colour i mod 6 */
 
-/* Write the CSS rules of every class the drawings use, with colours as variables (page) or values. */
+/* Write the CSS rules of every class the drawings use, with colours as variables (page) or values.
+ */
 void uw__svg_style(uw_text *out, uw_svg_dress dress);
 /* Write the page's variables, light and dark. */
 void uw__svg_variables(uw_text *out, bool dark);
@@ -47,18 +49,18 @@ typedef struct uw_interval {
     double value, low, high; /* NaN value: not measured */
 } uw_interval;
 typedef struct uw_interval_row {
-    const char *label, *note;  /* note: muted, after the label; nullable */
-    uw_interval of[2];         /* one per series */
-    bool strong;               /* label drawn bold */
-    int32_t colour;            /* with one series; as in uw_series */
+    const char *label, *note; /* note: muted, after the label; nullable */
+    uw_interval of[2];        /* one per series */
+    bool strong;              /* label drawn bold */
+    int32_t colour;           /* with one series; as in uw_series */
 } uw_interval_row;
 typedef struct uw_interval_chart {
     const char *title;
-    const char *names[2];      /* of the series, in the legend; names[1] NULL = one series */
-    int32_t num_series;        /* 1 or 2 */
+    const char *names[2]; /* of the series, in the legend; names[1] NULL = one series */
+    int32_t num_series;   /* 1 or 2 */
     const uw_interval_row *rows;
     int32_t num_rows;
-    double reference;          /* dashed line at this rate; NaN = none */
+    double reference; /* dashed line at this rate; NaN = none */
 } uw_interval_chart;
 /* Rates 0 .. 1 on a percent scale: dot and exact interval, numbers beside. */
 void uw__svg_intervals(uw_text *out, const uw_interval_chart *chart, uw_svg_dress dress);
@@ -79,7 +81,7 @@ void uw__svg_bars(uw_text *out, const uw_bar_chart *chart, uw_svg_dress dress);
 
 typedef struct uw_map_chart {
     const char *title, *x_label, *y_label;
-    const char *value_label; /* of the colour scale */
+    const char *value_label;     /* of the colour scale */
     const double *x, *y, *value; /* [n], finite */
     int32_t n;
 } uw_map_chart;

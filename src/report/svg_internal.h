@@ -4,10 +4,12 @@
 
 #include "svg.h"
 
-enum { UW_SVG_WIDTH = 440 }; /* of the charts; text stays readable when a phone shrinks it by a fifth */
+enum {
+    UW_SVG_WIDTH = 440
+}; /* of the charts; text stays readable when a phone shrinks it by a fifth */
 
-/* Open <svg>, with role and title, and in a file its style and drawn title.  Returns the y below the
- * title. */
+/* Open <svg>, with role and title, and in a file its style and drawn title.  Returns the y below
+ * the title. */
 double uw__svg_open(uw_text *out, const char *title, int32_t width, double height,
                     uw_svg_dress dress);
 void uw__svg_close(uw_text *out);
@@ -32,7 +34,8 @@ typedef struct uw_scale {
     bool log;
 } uw_scale;
 /* Round an axis' range outwards to its ticks. */
-uw_scale uw__scale_make(const uw_axis *axis, double data_low, double data_high, double from, double to);
+uw_scale uw__scale_make(const uw_axis *axis, double data_low, double data_high, double from,
+                        double to);
 double uw__scale_at(const uw_scale *s, double v);
 enum { UW_MAX_TICKS = 12 };
 /* Ticks inside the scale, at most UW_MAX_TICKS. */

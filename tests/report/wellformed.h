@@ -17,7 +17,8 @@ typedef struct wf {
 } wf;
 
 static bool wf_fail(wf *w, const char *why) {
-    snprintf(w->why, sizeof w->why, "%s at byte %zu: %.60s", why, (size_t)(w->at - w->begin), w->at);
+    snprintf(w->why, sizeof w->why, "%s at byte %zu: %.60s", why, (size_t)(w->at - w->begin),
+             w->at);
     return false;
 }
 
@@ -48,8 +49,10 @@ static bool wf_attribute(wf *w) {
     if (*w->at != '=' || w->at[1] != '"') return wf_fail(w, "wanted =\"");
     for (w->at += 2; *w->at != '"';) {
         if (!*w->at || *w->at == '<') return wf_fail(w, "bad attribute value");
-        if (*w->at != '&') w->at++;
-        else if (!wf_entity(w)) return false;
+        if (*w->at != '&')
+            w->at++;
+        else if (!wf_entity(w))
+            return false;
     }
     w->at++;
     return true;
@@ -65,7 +68,8 @@ static bool wf_tag(wf *w) {
     if (*w->at == '/') {
         w->at++;
         if (!wf_name(w, name)) return false;
-        if (w->depth < 1 || strcmp(w->open[w->depth - 1], name)) return wf_fail(w, "closes what is not open");
+        if (w->depth < 1 || strcmp(w->open[w->depth - 1], name))
+            return wf_fail(w, "closes what is not open");
         w->depth--;
         if (*w->at != '>') return wf_fail(w, "wanted >");
         w->at++;
@@ -93,11 +97,16 @@ static bool well_formed(const char *text, int *elements, char why[160]) {
     wf w = {.at = text, .begin = text};
     bool ok = true;
     while (ok && *w.at) {
-        if (*w.at == '<') ok = wf_tag(&w);
-        else if (*w.at == '&') ok = wf_entity(&w);
-        else if ((unsigned char)*w.at < 0x20 && !isspace((unsigned char)*w.at)) ok = wf_fail(&w, "control character");
-        else if (w.depth == 0 && !isspace((unsigned char)*w.at)) ok = wf_fail(&w, "text outside");
-        else w.at++;
+        if (*w.at == '<')
+            ok = wf_tag(&w);
+        else if (*w.at == '&')
+            ok = wf_entity(&w);
+        else if ((unsigned char)*w.at < 0x20 && !isspace((unsigned char)*w.at))
+            ok = wf_fail(&w, "control character");
+        else if (w.depth == 0 && !isspace((unsigned char)*w.at))
+            ok = wf_fail(&w, "text outside");
+        else
+            w.at++;
     }
     if (ok && w.depth) ok = wf_fail(&w, "never closed");
     snprintf(why, 160, "%s", w.why);

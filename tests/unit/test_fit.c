@@ -9,8 +9,7 @@
 #include "fit.h"
 #include "rng.h"
 
-/* ---- recorded values ----------------------------------------------------------------------------
- */
+/* ---- recorded values ------------------------------------------------------------------------ */
 
 static FILE *open_vector(const char *name) {
     char path[512];
@@ -91,8 +90,7 @@ static void test_spearman_as_scipy(void **state) {
     free(x), free(y), free(rho), free(work);
 }
 
-/* ---- latents whose answer is known
- * --------------------------------------------------------------- */
+/* ---- latents whose answer is known ---------------------------------------------------------- */
 
 enum { N = 900, M = 300, D = 12 };
 
