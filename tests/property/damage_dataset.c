@@ -157,7 +157,7 @@ static void flip_everywhere(bool closed) {
     unsigned char *bytes = record(&size);
     if (!closed) size = ends[EPISODES - 1];
     for (size_t i = 0; i < size; i++) {
-        const unsigned char flip = i % 3 ? (unsigned char)(1u << (i % 8)) : 0xff;
+        const unsigned char flip = (unsigned char)(i % 3 ? 1u << (i % 8) : 0xffu);
         uw_dataset *data = NULL;
         uw_err err = {0};
         bytes[i] ^= flip;

@@ -108,7 +108,7 @@ static inline bool rec_row_equal(const uw_dataset *data, int32_t column, int64_t
            !memcmp(want, got, rec_row_bytes(c));
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------- */
 
 /* A fresh folder for one test; its name in a static buffer. */
 static inline const char *rec_folder(void) {

@@ -495,6 +495,71 @@ static void test_read_only_folder(void **state) {
     assert_true(err.text[0] && err.fix[0]);
 }
 
+/* Files that another program wrote from the specification alone: we read what it says. */
+static void check_specification(const char *name, uw_recorder *rec) {
+    static const int64_t lengths[] = {3, 0, 2};
+    uw_err err = {0};
+    char spec[512];
+    snprintf(spec, sizeof spec, "%s/dataset/%s", check_vectors(), name);
+    uw_dataset *data = open_ok(spec);
+    assert_int_equal(uw_dataset_episodes(data), 3);
+    assert_int_equal(uw_dataset_torn_bytes(data), 0);
+    CHECK_OK(uw_dataset_verify(data, NULL, &err), &err);
+    for (int64_t e = 0; e < 3; e++) {
+        assert_int_equal(uw_dataset_episode_rows(data, e), lengths[e]);
+        for (int64_t t = 0; t < lengths[e]; t++) {
+            uint8_t pixels[18], camera[18];
+            float action[2];
+            int64_t id;
+            void *const cells[4] = {pixels, camera, action, &id};
+            for (int32_t c = 0; c < 4; c++) {
+                CHECK_OK(uw_dataset_rows(data, c, e, t, 1, 1, cells[c], &err), &err);
+            }
+            for (int i = 0; i < 18; i++) assert_int_equal(pixels[i], (16 * e + 4 * t + i) % 256);
+            assert_memory_equal(pixels, camera, sizeof pixels);
+            const bool last = t + 1 == lengths[e];
+            assert_true(last ? isnan(action[0]) && isnan(action[1])
+                             : action[0] == (float)e + (float)t / 4 && action[1] == (float)-t);
+            assert_int_equal(id, ((int64_t)1 << 53) + 1 + e);
+            if (rec) CHECK_OK(uw_recorder_row(rec, (const void *const *)cells, &err), &err);
+        }
+        if (rec) CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    }
+    uw_dataset_close(data);
+}
+
+/* And of the same rows we write the same bytes. */
+static void test_specification(void **state) {
+    (void)state;
+    const uw_column columns[4] = {
+        {.name = "pixels", .dtype = UW_DTYPE_U8, .num_dims = 3, .shape = {2, 3, 3}},
+        {.name = "camera", .dtype = UW_DTYPE_U8, .num_dims = 3, .shape = {2, 3, 3}},
+        {.name = "action", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}, .unit = "m/s"},
+        {.name = "id", .dtype = UW_DTYPE_I64}};
+    const uw_dataset_meta meta = {.env = "two_room",
+                                  .policy = "random",
+                                  .variation = "--size 3",
+                                  .action_repeat = 5,
+                                  .row_seconds = 0.25,
+                                  .seed = 7};
+    char spec[512];
+    size_t n, m;
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    CHECK_OK(uw_recorder_open(path, columns, 4, &meta, UW_OPEN_NEW, &rec, &err), &err);
+    check_specification("raw.uw", rec);
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    snprintf(spec, sizeof spec, "%s/dataset/raw.uw", check_vectors());
+    unsigned char *ours = rec_slurp(path, &n), *theirs = rec_slurp(spec, &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(ours, theirs, n);
+    free(ours);
+    free(theirs);
+#if defined(UW_ZSTD)
+    check_specification("split.uw", NULL);
+#endif
+}
+
 static void test_statistics(void **state) {
     (void)state;
     static const double values[] = {1, 2, NAN, 4, INFINITY, -3};
@@ -547,6 +612,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_shrinks_while_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_specification, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statistics, setup, teardown),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
