@@ -420,19 +420,19 @@ static const char *state_name(const uw_report *r, int i, const char *fallback) {
 
 bool uw__figure_map_x(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                       uw_text *csv) {
-    return map_chart(r, side, "Latent map, coloured by the first coordinate",
-                     state_name(r, 0, "state[0]"), r->map[side].x, dress, svg, csv);
+    return map_chart(r, side, "Latent map by first coordinate", state_name(r, 0, "state[0]"),
+                     r->map[side].x, dress, svg, csv);
 }
 
 bool uw__figure_map_y(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                       uw_text *csv) {
-    return map_chart(r, side, "Latent map, coloured by the second coordinate",
-                     state_name(r, 1, "state[1]"), r->map[side].y, dress, svg, csv);
+    return map_chart(r, side, "Latent map by second coordinate", state_name(r, 1, "state[1]"),
+                     r->map[side].y, dress, svg, csv);
 }
 
 bool uw__figure_map_path(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                          uw_text *csv) {
-    return map_chart(r, side, "Latent map, coloured by the length of the way from one corner",
+    return map_chart(r, side, "Latent map by length of the way",
                      "length of the shortest path from the corner", r->map[side].path, dress, svg,
                      csv);
 }
