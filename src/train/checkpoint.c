@@ -19,6 +19,7 @@
 #define FORMAT   "umwelt checkpoint 1"
 #define MANIFEST "MANIFEST"
 #define STATE    "state.safetensors"
+#define FIX      "remove this generation: the one before it is used, or training starts over"
 
 enum { MAX_PATH = 1024, MAX_MANIFEST = 1 << 20, KEEP = 2, NAME_BYTES = 112 };
 
@@ -216,7 +217,9 @@ static uw_status read_manifest(const char *folder, manifest *out, uw_err *err) {
     manifest m = {0};
     uw_status s = join(path, folder, MANIFEST, err);
     if (!s) s = uw__file_read(path, MAX_MANIFEST, &text, &size, err);
-    if (!s && strlen(text) != size) s = uw_fail(err, UW_EFORMAT, "%s: holds a NUL byte", path);
+    if (!s && strlen(text) != size) {
+        s = uw__refuse(err, UW_EFORMAT, path, "bad_manifest", FIX, "holds a NUL byte");
+    }
     if (!s) s = uw__json_parse(path, text, &m.json, err);
     free(text);
     if (s) return s;
@@ -233,7 +236,8 @@ static uw_status read_manifest(const char *folder, manifest *out, uw_err *err) {
                     uw__json_get_str(m.json, "dataset_hash") && uw__json_get_str(m.json, "preset");
     if (!ok || m.step < 1 || m.step > m.steps_total || m.bytes < 0) {
         uw__json_free(m.json);
-        return uw_fail(err, UW_EFORMAT, "%s: wanted a manifest of \"%s\"", path, FORMAT);
+        return uw__refuse(err, UW_EFORMAT, path, "bad_manifest", FIX,
+                          "wanted every key of \"%s\" within its range", FORMAT);
     }
     m.seed = strtoull(seed, NULL, 10);
     *out = m;
@@ -249,7 +253,8 @@ static uw_status read_state(const char *folder, const manifest *m, uw_safetensor
     uw_status s = join(path, folder, STATE, err);
     if (!s) s = uw__file_read(path, (uint64_t)m->bytes, &data, &size, err);
     if (!s && (size != (size_t)m->bytes || uw__xxh3(data, size, 0) != m->xxh3)) {
-        s = uw_fail(err, UW_EFORMAT, "%s: does not match its manifest", path);
+        s = uw__refuse(err, UW_EFORMAT, path, "bad_checksum", FIX,
+                       "wanted %" PRId64 " bytes of XXH3 %016" PRIx64, m->bytes, m->xxh3);
     }
     if (!s) s = uw__safetensors_parse(path, data, size, out, err);
     free(data);
@@ -260,17 +265,22 @@ static uw_status read_state(const char *folder, const manifest *m, uw_safetensor
 static uw_status match_tensors(const char *folder, const uw_safetensors *st, const tensor_list *l,
                                uw_err *err) {
     if (uw__safetensors_count(st) != l->count) {
-        return uw_fail(err, UW_ESHAPE, "%s: wanted %d tensors, got %d", folder, (int)l->count,
-                       (int)uw__safetensors_count(st));
+        return uw__refuse(err, UW_EFORMAT, folder, "tensor_count", FIX, "wanted %d tensors, got %d",
+                          (int)l->count, (int)uw__safetensors_count(st));
     }
     for (int32_t i = 0; i < l->count; i++) {
         const uw_tensor *want = &l->tensors[i];
         const int32_t at = uw__safetensors_find(st, want->name);
-        if (at < 0) return uw_fail(err, UW_ESHAPE, "%s: tensor %s is missing", folder, want->name);
+        if (at < 0) {
+            return uw__refuse(err, UW_EFORMAT, folder, "missing_tensor", FIX, "wanted %s",
+                              want->name);
+        }
         const uw_tensor got = uw__safetensors_tensor(st, at);
         if (got.dtype != UW_DTYPE_F32 || uw_tensor_count(&got) != uw_tensor_count(want)) {
-            return uw_fail(err, UW_ESHAPE, "%s: tensor %s has another type or shape", folder,
-                           want->name);
+            return uw__refuse(err, UW_EFORMAT, folder, "tensor_shape", FIX,
+                              "wanted F32 x %" PRId64 ", got %s x %" PRId64 " for %s",
+                              uw_tensor_count(want), uw_dtype_str(got.dtype), uw_tensor_count(&got),
+                              want->name);
         }
     }
     return UW_OK;
@@ -287,6 +297,10 @@ static uw_status restore_from(const char *folder, const uw_train_config *config,
     uw_safetensors *st = NULL;
     tensor_list l = {0};
     uw_status s = read_manifest(folder, &m, err);
+    if (!s && m.step > config->steps) {
+        s = uw__refuse(err, UW_EFORMAT, folder, "bad_manifest", FIX,
+                       "wanted a step of at most %" PRId32 ", got %" PRId64, config->steps, m.step);
+    }
     if (!s) s = read_state(folder, &m, &st, err);
     if (s) goto done;
 
@@ -294,7 +308,7 @@ static uw_status restore_from(const char *folder, const uw_train_config *config,
     s = uw__settings_same(config, uw__json_get_str(m.json, "config"), folder, err);
     if (!s && strcmp(uw__json_get_str(m.json, "dataset_hash"), out->dataset_hash) != 0) {
         s = uw_fail(err, UW_ESHAPE,
-                    "%s: dataset differs from the run, wanted hash %.20s, got %.20s", folder,
+                    "%.120s: dataset differs from the run, wanted hash %.20s, got %.20s", folder,
                     uw__json_get_str(m.json, "dataset_hash"), out->dataset_hash);
         uw_err_fix(err, "resume with the data set of the run, or train into a new folder");
     }
@@ -342,6 +356,7 @@ uw_status uw__checkpoint_restore(uw_context *ctx, const char *run_dir,
             break;
         }
         uw__log(ctx, UW_LOG_WARN, "%s; trying the generation before", why.text);
+        if (err) *err = why; /* if it stays at that, this is why */
         (void)uw__remove_tree(folder, NULL);
         s = UW_ENOTFOUND;
     }

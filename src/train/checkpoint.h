@@ -29,8 +29,9 @@ uw_status uw__checkpoint_write(const char *run_dir, const uw_snapshot *snapshot,
 /* Restore the newest generation that is whole into snapshot (arrays, step, losses, gauges).
  *
  * A damaged generation is told to the log, removed, and the one before it is tried.
- * Returns  UW_OK; UW_ENOTFOUND when there is none; UW_ESHAPE naming the key when the configuration or
- *          the data set is another; UW_EIO, UW_ENOMEM.  On error the snapshot is untouched.              */
+ * Returns  UW_OK; UW_ENOTFOUND when there is none (err tells what was wrong with the last one tried);
+ *          UW_ESHAPE naming the key when the configuration or the data set is another; UW_EIO, UW_ENOMEM.
+ *          On error the snapshot is untouched.                                                          */
 uw_status uw__checkpoint_restore(uw_context *ctx, const char *run_dir,
                                  const uw_train_config *config, uw_snapshot *snapshot, uw_err *err);
 

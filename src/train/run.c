@@ -184,9 +184,13 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
     uw_status s = uw__mkdirs(r->dir, err);
     if (s) return s;
     if (resume) {
-        s = uw__checkpoint_restore(t->ctx, r->dir, &t->config, &r->snapshot, err);
+        uw_err why = {0};
+        s = uw__checkpoint_restore(t->ctx, r->dir, &t->config, &r->snapshot, &why);
         r->resumed = s == UW_OK;
-        if (s && s != UW_ENOTFOUND) return s;
+        if (s && s != UW_ENOTFOUND) {
+            if (err) *err = why;
+            return s;
+        }
         if (r->resumed) {
             uw__log(t->ctx, UW_LOG_INFO, "%s: continuing after step %" PRId64, r->dir,
                     r->snapshot.step);

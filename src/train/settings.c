@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "csv.h"
+#include "fileio.h"
 #include "internal.h"
 #include "json.h"
 #include "yaml.h"
@@ -423,10 +424,11 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
         if (!strcmp(name, "checkpoint_every") || !strcmp(name, "minutes")) continue;
         print_key(config, i, now, sizeof now);
         if (!stored_text(stored, i, then, sizeof then)) {
-            s = uw_fail(err, UW_EFORMAT, "%s: key %s is missing", where, name);
+            s = uw__refuse(err, UW_EFORMAT, where, "missing_key",
+                           "remove this generation: the one before it is used", "wanted %s", name);
         } else if (strcmp(now, then) != 0) {
             s = uw_fail(err, UW_ESHAPE, "%s: %s differs from the run, wanted %.50s, got %.50s",
-                        where, name, then, now);
+                        uw__path_tail(where), name, then, now);
             uw_err_fix(err, "resume with the configuration of the run, or train into a new folder");
         }
     }
