@@ -11,7 +11,7 @@
 
 static const double keeps_enough = 0.90, drift_limit = 0.10, copies_space = 0.60, leaks = 0.10;
 
-static void open(uw_text *out, const char *kind) {
+static void open_item(uw_text *out, const char *kind) {
     uw__text_printf(out, "<li class=\"%s\">", kind);
 }
 
@@ -29,13 +29,13 @@ static const char *hard_words(const uw_report *r) {
 static void about_success(const uw_report *r, const uw_report_side *s, uw_text *out) {
     const uw_eval_result *e = s->eval;
     if (!e || e->success.episodes < 1) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out, "Success was not measured, so nothing here says that it reaches goals.");
         close(out);
         return;
     }
     const int32_t misses = e->success.episodes - e->success.successes;
-    open(out, e->success.rate < 0.9 ? "warn" : "note");
+    open_item(out, e->success.rate < 0.9 ? "warn" : "note");
     uw__text_printf(out, "It missed %d of %d goals", misses, e->success.episodes);
     if (misses && e->hard.episodes > 0) {
         const int32_t hard = e->hard.episodes - e->hard.successes;
@@ -50,7 +50,7 @@ static void about_success(const uw_report *r, const uw_report_side *s, uw_text *
     const uw_eval_result *b = s->baselines;
     if (b && b[UW_DRIVER_RANDOM].num_episodes > 0 &&
         e->success.low <= b[UW_DRIVER_RANDOM].success.high) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out, "Its success cannot be told from random actions. Do not use it.");
         close(out);
     }
@@ -93,14 +93,14 @@ static int32_t count_factors(const uw_card *card, bool weak, bool trained) {
 
 static void about_factors(const uw_card *card, uw_text *out) {
     if (!card) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out,
                      "Robustness was not measured: expect nothing when the world looks different.");
         close(out);
         return;
     }
     if (count_factors(card, true, false)) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out, "<b>Do not use it where the look changes:</b> it falls below 90\xC2\xA0% "
                           "of its nominal rate under ");
         list_factors(card, true, false, out);
@@ -108,20 +108,20 @@ static void about_factors(const uw_card *card, uw_text *out) {
         close(out);
     }
     if (count_factors(card, false, true)) {
-        open(out, "good");
+        open_item(out, "good");
         uw__text_add(out, "It holds, as it was trained to, under changes of ");
         list_factors(card, false, true, out);
         uw__text_add(out, ". Test values come from the range it was trained on.");
         close(out);
     }
     if (count_factors(card, false, false)) {
-        open(out, "good");
+        open_item(out, "good");
         uw__text_add(out, "It also holds under changes it never met in training: ");
         list_factors(card, false, false, out);
         uw__text_add(out, ".");
         close(out);
     }
-    open(out, "note");
+    open_item(out, "note");
     uw__text_add(
         out, "What is not on the card (another layout, texture, light, camera) was not measured; "
              "assume that it fails.");
@@ -135,7 +135,7 @@ static void about_drift(const uw_probe_report *p, uw_text *out) {
     const uw_drift_row *four = &p->drift[p->num_drift < 4 ? p->num_drift - 1 : 3];
     const uw_drift_row *last = &p->drift[p->num_drift - 1];
     const bool bad = !(four->ratio < drift_limit);
-    open(out, bad ? "warn" : "note");
+    open_item(out, bad ? "warn" : "note");
     uw__text_printf(out, "%d decisions ahead its imagination is off by ", four->step);
     uw__text_percent(out, four->ratio);
     uw__text_add(out, " of what changes");
@@ -158,14 +158,14 @@ static void about_drift(const uw_probe_report *p, uw_text *out) {
 
 static void about_latent(const uw_probe_report *p, uw_text *out) {
     if (p->num_eigenvalues > 0 && p->effective_rank < 2.0) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out, "The latent has collapsed: its spread is worth only ");
         uw__text_fixed(out, p->effective_rank, 1);
         uw__text_printf(out, " of %d directions.", p->num_eigenvalues);
         close(out);
     }
     if (p->geometry.known && p->geometry.hard_rho_euclid > copies_space) {
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(
             out, "Its distances follow the straight line even across obstacles (rank correlation ");
         uw__text_fixed(out, p->geometry.hard_rho_euclid, 2);
@@ -174,7 +174,7 @@ static void about_latent(const uw_probe_report *p, uw_text *out) {
     }
     for (int32_t i = 0; i < p->num_probes; i++) {
         if (!(p->probes[i].shuffled_r2 > leaks)) continue;
-        open(out, "warn");
+        open_item(out, "warn");
         uw__text_add(out, "The probe of ");
         uw__text_escape(out, p->probes[i].column);
         uw__text_add(
@@ -184,7 +184,7 @@ static void about_latent(const uw_probe_report *p, uw_text *out) {
     }
     for (int32_t i = 0; i < p->num_probes; i++) {
         if (!(p->probes[i].r2 < 0.9)) continue;
-        open(out, "note");
+        open_item(out, "note");
         uw__text_add(out, "It does not keep ");
         uw__text_escape(out, p->probes[i].column);
         uw__text_add(out, " (a linear probe explains ");
@@ -196,7 +196,7 @@ static void about_latent(const uw_probe_report *p, uw_text *out) {
 
 static void about_speed(const uw_eval_result *e, uw_text *out) {
     if (!e || e->decisions < 1) return;
-    open(out, "note");
+    open_item(out, "note");
     uw__text_add(out, "Its slowest decision on this machine took ");
     uw__text_number(out, e->plan_ms_max, 3);
     uw__text_add(out, "\xC2\xA0ms. A control loop faster than that needs a planning deadline.");
