@@ -43,7 +43,8 @@ typedef struct uw_atomic {
 /* UW_EEXIST unless overwrite. */
 uw_status uw__atomic_open(uw_atomic *f, const char *path, bool overwrite, uw_err *err);
 uw_status uw__atomic_write(uw_atomic *f, const void *data, size_t size, uw_err *err);
-/* Publish; on error the temporary file is removed and an old file is intact. */
+/* Publish; on error the temporary file is removed and an old file is intact.  One exception: when only
+ * the folder could not be synced, the new file is in place, but may not survive a power failure. */
 uw_status uw__atomic_commit(uw_atomic *f, uw_err *err);
 /* Remove the temporary file; harmless after commit. */
 void uw__atomic_abort(uw_atomic *f);

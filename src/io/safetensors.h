@@ -11,7 +11,13 @@
 
 typedef struct uw_safetensors uw_safetensors; /* an open, validated file; views into its memory */
 
-/* Open and validate; the file is read into memory (files above max_bytes are refused; 0 = 16 GiB). */
+/* Reasons of a refusal, in its text: truncated, bad_header_length, bad_json, too_deep, unsafe_name,
+ * duplicate_key, missing_field, unknown_field, bad_metadata, bad_dtype, bad_shape, bad_offsets,
+ * size_mismatch, tensor_outside_file, overlap, hole, trailing_data, too_large (all UW_EFORMAT);
+ * unsupported_dtype, too_many_dims (UW_EUNSUPPORTED). */
+
+/* Open and validate, sizes before any memory is taken; every tensor lies on a 64-byte boundary
+ * (files above max_bytes are refused; 0 = 16 GiB). */
 uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out, uw_err *err);
 /* The same on bytes already in memory (copied); `name` is for messages. For fuzzing. */
 uw_status uw__safetensors_parse(const char *name, const void *data, size_t size, uw_safetensors **out,

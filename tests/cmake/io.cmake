@@ -16,3 +16,6 @@ uw_test(test_yaml SOURCES unit/test_yaml.c MODULES io LABELS unit)
 uw_test(test_tfevents SOURCES unit/test_tfevents.c MODULES io LABELS unit)
 uw_test(alloc_io SOURCES property/alloc_io.c MODULES io LABELS property)
 uw_wrap_alloc(alloc_io)
+uw_test(syscall_io SOURCES property/syscall_io.c MODULES io LABELS property)
+target_link_options(syscall_io PRIVATE
+  LINKER:--wrap=open,--wrap=write,--wrap=pwrite,--wrap=fsync,--wrap=close,--wrap=rename,--wrap=renameat2)
