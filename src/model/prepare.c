@@ -27,8 +27,8 @@ static void imagenet(uw_real *x, const uint8_t *frame, size_t pixels) {
     }
 }
 
-/* The lower median of each channel: at least half of the pixels are at or below it.  With a flat floor
- * over most of the picture it is the floor's colour, exactly. */
+/* The lower median of each channel: at least half of the pixels are at or below it.  With a flat
+ * floor over most of the picture it is the floor's colour, exactly. */
 static void count_median(const uint8_t *frame, size_t pixels, size_t stride, int median[3]) {
     uint32_t histogram[3][256] = {{0}};
     const size_t count = (pixels + stride - 1) / stride;
@@ -73,8 +73,8 @@ static bool is_median(const uint8_t *frame, size_t pixels, const int m[3]) {
     return true;
 }
 
-/* A histogram waits for itself wherever neighbours are equal, which on a flat floor is everywhere: guess
- * from a few pixels, and count them all only when the guess does not hold. */
+/* A histogram waits for itself wherever neighbours are equal, which on a flat floor is everywhere:
+ * guess from a few pixels, and count them all only when the guess does not hold. */
 static void median_colour(const uint8_t *frame, size_t pixels, int median[3]) {
     count_median(frame, pixels, pixels / 64 + 1, median);
     if (!is_median(frame, pixels, median)) count_median(frame, pixels, 1, median);
