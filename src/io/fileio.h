@@ -8,12 +8,13 @@
 
 #include <umwelt/status.h>
 
-/* Map errno of an operation on path to a status and a message: ENOENT -> ENOTFOUND; ENOSPC, EROFS, EACCES
- * (when writing), EDQUOT -> ENOSPC; else EIO. */
-uw_status uw__io_fail(uw_err *err, const char *path, const char *what, int errno_value, bool writing);
+/* Map errno of an operation on path to a status and a message: ENOENT -> ENOTFOUND; ENOSPC, EROFS,
+ * EACCES (when writing), EDQUOT -> ENOSPC; else EIO. */
+uw_status uw__io_fail(uw_err *err, const char *path, const char *what, int errno_value,
+                      bool writing);
 
-/* Refuse a file's content: "path: reason: detail" and the advice.  The reason is one word with underscores
- * (bad_header_length) that documents and tests can name. */
+/* Refuse a file's content: "path: reason: detail" and the advice.  The reason is one word with
+ * underscores (bad_header_length) that documents and tests can name. */
 uw_status uw__refuse(uw_err *err, uw_status status, const char *path, const char *reason,
                      const char *fix, const char *format, ...) UW_PRINTF(6, 7);
 /* The same for memory that could not be had. */
@@ -22,14 +23,16 @@ uw_status uw__no_memory(uw_err *err, const char *path, uint64_t bytes);
 /* The end of a path, short enough to leave room for the reason in a message. */
 const char *uw__path_tail(const char *path);
 
-/* Open a regular file for reading, its size in *size: a folder, pipe or device is UW_EFORMAT at once (a
- * pipe must not block the caller).  Own: *fd. */
+/* Open a regular file for reading, its size in *size: a folder, pipe or device is UW_EFORMAT at
+ * once (a pipe must not block the caller).  Own: *fd. */
 uw_status uw__file_open(const char *path, int *fd, uint64_t *size, uw_err *err);
 /* Read exactly `bytes` at `offset`; a file that ends early is UW_EFORMAT. */
-uw_status uw__read_at(int fd, void *data, size_t bytes, uint64_t offset, const char *path, uw_err *err);
+uw_status uw__read_at(int fd, void *data, size_t bytes, uint64_t offset, const char *path,
+                      uw_err *err);
 
 /* Read a whole regular file of at most max_bytes into malloc'd memory (plus a NUL not counted). */
-uw_status uw__file_read(const char *path, uint64_t max_bytes, void **data, size_t *size, uw_err *err);
+uw_status uw__file_read(const char *path, uint64_t max_bytes, void **data, size_t *size,
+                        uw_err *err);
 bool uw__file_exists(const char *path);
 uw_status uw__file_size(const char *path, uint64_t *size, uw_err *err);
 
@@ -43,8 +46,9 @@ typedef struct uw_atomic {
 /* UW_EEXIST unless overwrite. */
 uw_status uw__atomic_open(uw_atomic *f, const char *path, bool overwrite, uw_err *err);
 uw_status uw__atomic_write(uw_atomic *f, const void *data, size_t size, uw_err *err);
-/* Publish; on error the temporary file is removed and an old file is intact.  One exception: when only
- * the folder could not be synced, the new file is in place, but may not survive a power failure. */
+/* Publish; on error the temporary file is removed and an old file is intact.  One exception: when
+ * only the folder could not be synced, the new file is in place, but may not survive a power
+ * failure. */
 uw_status uw__atomic_commit(uw_atomic *f, uw_err *err);
 /* Remove the temporary file; harmless after commit. */
 void uw__atomic_abort(uw_atomic *f);

@@ -12,7 +12,7 @@
 
 #include "palette.h"
 
-enum { MAX_SIDE = 8192, BLACK_COLOURS = 2 };
+enum { MAX_SIDE = 8192, SMALLEST_MAP = 2 };
 
 struct uw_gif {
     int32_t width, height;
@@ -122,7 +122,7 @@ static bool put_frame(uw_gif *g, const rect *r, const uw_palette *p, int32_t del
                                     .DelayTime = delay_cs,
                                     .TransparentColor = NO_TRANSPARENT_COLOR};
     GifByteType packed[4];
-    int size = BLACK_COLOURS; /* a map has a power of two of colours */
+    int size = SMALLEST_MAP; /* a map has a power of two of colours */
     while (size < p->count) size *= 2;
     for (int32_t i = 0; i < p->count; i++) {
         colours[i] = (GifColorType){p->rgb[i][0], p->rgb[i][1], p->rgb[i][2]};

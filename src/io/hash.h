@@ -5,7 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct uw_sha256 { uint32_t h[8]; uint64_t bytes; unsigned char block[64]; } uw_sha256;
+typedef struct uw_sha256 {
+    uint32_t h[8];
+    uint64_t bytes;
+    unsigned char block[64];
+} uw_sha256;
 void uw__sha256_init(uw_sha256 *s);
 void uw__sha256_add(uw_sha256 *s, const void *data, size_t size);
 void uw__sha256_hex(uw_sha256 *s, char hex[65]);

@@ -1,4 +1,5 @@
-/* Flat JSON: the one shape that our small files have.  Size and depth are bounded; what is not flat is refused. */
+/* Flat JSON: the one shape that our small files have.  Size and depth are bounded; what is not flat
+ * is refused. */
 #ifndef UW_JSON_H
 #define UW_JSON_H
 
@@ -8,12 +9,12 @@
 
 #include <umwelt/status.h>
 
-/* A flat object: string keys to numbers, strings, bools or arrays of numbers.  Numbers that JSON lacks are
- * written as the strings "NaN", "Infinity" and "-Infinity", and read back as numbers. */
+/* A flat object: string keys to numbers, strings, bools or arrays of numbers.  Numbers that JSON
+ * lacks are written as the strings "NaN", "Infinity" and "-Infinity", and read back as numbers. */
 typedef struct uw_json uw_json;
 uw_json *uw__json_new(void);
-/* Own: *out.  Returns UW_OK; UW_EFORMAT with the reason (bad_json, duplicate_key, not_flat, unsafe_name,
- * too_large); UW_ENOMEM. */
+/* Own: *out.  Returns UW_OK; UW_EFORMAT with the reason (bad_json, duplicate_key, not_flat,
+ * unsafe_name, too_large); UW_ENOMEM. */
 uw_status uw__json_parse(const char *name, const char *text, uw_json **out, uw_err *err);
 void uw__json_free(uw_json *j);
 int32_t uw__json_count(const uw_json *j);
@@ -31,7 +32,8 @@ void uw__json_set_i64(uw_json *j, const char *key, int64_t v);
 void uw__json_set_bool(uw_json *j, const char *key, bool v);
 void uw__json_set_str(uw_json *j, const char *key, const char *v);
 void uw__json_set_f64s(uw_json *j, const char *key, const double *v, int32_t n);
-/* Compact text, insertion order, numbers read back exactly; caller frees. NULL when out of memory. */
+/* Compact text, insertion order, numbers read back exactly; caller frees. NULL when out of memory.
+ */
 char *uw__json_dump(const uw_json *j);
 
 #endif

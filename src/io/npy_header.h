@@ -28,9 +28,10 @@ typedef struct uw_npy_info {
 uw_status uw__npy_prefix(const char *file, const unsigned char raw[UW_NPY_PREFIX], size_t *begin,
                          size_t *length, uw_err *err);
 /* Parse the dict; text[length] must be a NUL. */
-uw_status uw__npy_parse(const char *file, const char *text, size_t length, uw_npy_info *out, uw_err *err);
-/* Write magic, version 1.0 and the dict into out [cap], a multiple of 64 bytes; 0 for a type that NPY does
- * not have. */
+uw_status uw__npy_parse(const char *file, const char *text, size_t length, uw_npy_info *out,
+                        uw_err *err);
+/* Write magic, version 1.0 and the dict into out [cap], a multiple of 64 bytes; 0 for a type that
+ * NPY does not have. */
 size_t uw__npy_build(char *out, size_t cap, uw_dtype dtype, int32_t num_dims, const int64_t *shape);
 
 #endif

@@ -14,7 +14,7 @@
 #include "fileio.h"
 #include "st_header.h"
 
-#define FIX_COPY          "the file is damaged or not safetensors: fetch it again from where it came"
+#define FIX_COPY "the file is damaged or not safetensors: fetch it again"
 #define DEFAULT_MAX_BYTES (UINT64_C(16) << 30)
 
 enum { PLACE = 64 };

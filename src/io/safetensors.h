@@ -1,4 +1,5 @@
-/* safetensors, by the letter: u64 header length, JSON header, data fully covered without holes or overlap. */
+/* safetensors, by the letter: u64 header length, JSON header, data fully covered without holes or
+ * overlap. */
 #ifndef UW_SAFETENSORS_H
 #define UW_SAFETENSORS_H
 
@@ -18,10 +19,11 @@ typedef struct uw_safetensors uw_safetensors; /* an open, validated file; views 
 
 /* Open and validate, sizes before any memory is taken; every tensor lies on a 64-byte boundary
  * (files above max_bytes are refused; 0 = 16 GiB). */
-uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out, uw_err *err);
+uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out,
+                               uw_err *err);
 /* The same on bytes already in memory (copied); `name` is for messages. For fuzzing. */
-uw_status uw__safetensors_parse(const char *name, const void *data, size_t size, uw_safetensors **out,
-                                uw_err *err);
+uw_status uw__safetensors_parse(const char *name, const void *data, size_t size,
+                                uw_safetensors **out, uw_err *err);
 void uw__safetensors_close(uw_safetensors *st);
 int32_t uw__safetensors_count(const uw_safetensors *st);
 /* Tensor i in data order. */
@@ -31,9 +33,12 @@ int32_t uw__safetensors_find(const uw_safetensors *st, const char *name);
 /* Value of a __metadata__ key, or NULL; iterate with i in [0, meta_count). */
 const char *uw__safetensors_meta(const uw_safetensors *st, const char *key);
 int32_t uw__safetensors_meta_count(const uw_safetensors *st);
-void uw__safetensors_meta_at(const uw_safetensors *st, int32_t i, const char **key, const char **value);
+void uw__safetensors_meta_at(const uw_safetensors *st, int32_t i, const char **key,
+                             const char **value);
 
-typedef struct uw_meta_pair { const char *key, *value; } uw_meta_pair;
+typedef struct uw_meta_pair {
+    const char *key, *value;
+} uw_meta_pair;
 /* Write tensors (data order = given order) and metadata, atomically. */
 uw_status uw__safetensors_write(const char *path, const uw_tensor *tensors, int32_t count,
                                 const uw_meta_pair *meta, int32_t meta_count, bool overwrite,

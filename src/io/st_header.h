@@ -1,5 +1,5 @@
-/* The JSON header of a safetensors file: its own reader, because the format allows one shape of JSON only
- * and a header of 100 MB must not become gigabytes of generic values. */
+/* The JSON header of a safetensors file: its own reader, because the format allows one shape of
+ * JSON only and a header of 100 MB must not become gigabytes of generic values. */
 #ifndef UW_ST_HEADER_H
 #define UW_ST_HEADER_H
 
@@ -27,8 +27,8 @@ typedef struct uw_st_header {
 /* Read and check a header of `size` bytes for a data block of `data_bytes`.
  *
  * Own      text (malloc'd, size + 1 bytes) passes to *out in any case; free with uw__st_header_free
- * Returns  UW_OK; UW_EFORMAT with the reason; UW_EUNSUPPORTED for a type of the format that this library
- *          does not have; UW_ENOMEM.  On error *out is to be freed all the same. */
+ * Returns  UW_OK; UW_EFORMAT with the reason; UW_EUNSUPPORTED for a type of the format that this
+ * library does not have; UW_ENOMEM.  On error *out is to be freed all the same. */
 uw_status uw__st_header_read(const char *file, char *text, size_t size, uint64_t data_bytes,
                              uw_st_header *out, uw_err *err);
 void uw__st_header_free(uw_st_header *header);

@@ -236,10 +236,13 @@ uw_status uw__tfevents_flush(uw_tfevents *t, uw_err *err) {
     const size_t n = t->held;
     t->held = 0; /* what could not be written is lost once, not tried again and again */
     const uw_status s = uw__write_all(t->fd, t->buffer, n, t->path, err);
-    if (!s) t->written += (off_t)n;
-    /* half a record would hide all that follow: back to the last whole one */
-    else if (ftruncate(t->fd, t->written))
-        return s;
+    if (!s) {
+        t->written += (off_t)n;
+        return UW_OK;
+    }
+    /* Half a record would hide all that follow: back to the last whole one, if that can be. */
+    const int cut = ftruncate(t->fd, t->written);
+    (void)cut;
     return s;
 }
 

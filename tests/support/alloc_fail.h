@@ -1,7 +1,8 @@
-/* Allocation that fails on demand: link with uw_wrap_alloc(test) (tests/cmake/io.cmake), include in one
- * file.  Counts the calls made by our own code; the n-th returns NULL.
+/* Allocation that fails on demand: link with uw_wrap_alloc(test) (tests/cmake/io.cmake), include in
+ * one file.  Counts the calls made by our own code; the n-th returns NULL.
  *
- *     for (alloc_fail_begin(0); ...; alloc_fail_begin(++n)) { s = load(...); alloc_fail_end(); if (!s) break; } */
+ *     for (alloc_fail_begin(0); ...; alloc_fail_begin(++n)) { s = load(...); alloc_fail_end(); if
+ * (!s) break; } */
 #ifndef UW_ALLOC_FAIL_H
 #define UW_ALLOC_FAIL_H
 

@@ -1,4 +1,5 @@
-/* A fresh folder for one test program, removed with all it holds; and a limit that stands for a full disk. */
+/* A fresh folder for one test program, removed with all it holds; and a limit that stands for a
+ * full disk. */
 #ifndef UW_TEMPDIR_H
 #define UW_TEMPDIR_H
 
