@@ -72,8 +72,8 @@ uw_codec uw__default_codec(const uw_column *column) {
 uw_status uw__convert_progress(uw_context *ctx, const char *name, int64_t done, int64_t total,
                                uw_err *err) {
     if (!ctx || uw__progress(ctx, "convert", done, total)) return UW_OK;
-    return uw_fail(err, UW_EINTERRUPTED, "%s: convert: stopped, nothing was written",
-                   uw__path_tail(name));
+    return uw__refuse(err, UW_EINTERRUPTED, name, "stopped", "convert again from the beginning",
+                      "convert: nothing was written");
 }
 
 /* ---- ours to ours ------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ uw_status uw__convert_progress(uw_context *ctx, const char *name, int64_t done, 
 static uw_status cells_new(const uw__header *header, int64_t rows, void **cells, uw_err *err) {
     for (int32_t i = 0; i < header->num_columns; i++) {
         cells[i] = malloc((size_t)rows * header->row_bytes[i]);
-        if (!cells[i]) return uw_fail(err, UW_ENOMEM, "convert: out of memory");
+        if (!cells[i]) return uw__no_memory(err, "convert", (uint64_t)rows * header->row_bytes[i]);
     }
     return UW_OK;
 }
@@ -193,7 +193,7 @@ uw_status uw_convert(uw_context *ctx, const char *from, const char *to, uw_forma
     if (!ours && !direct) {
         const size_t n = strlen(to) + sizeof ".part.uw";
         temp = malloc(n);
-        if (!temp) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(to));
+        if (!temp) return uw__no_memory(err, to, n);
         snprintf(temp, n, "%s.part.uw", to);
         source = temp;
     }

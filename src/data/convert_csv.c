@@ -103,7 +103,7 @@ typedef struct outlet {
 static uw_status put_json(writer *w, const char *start, uw_json *json, uw_err *err) {
     char *text = json ? uw__json_dump(json) : NULL;
     uw__json_free(json);
-    if (!text) return uw_fail(err, UW_ENOMEM, "CSV: out of memory");
+    if (!text) return uw__no_memory(err, "CSV", 1);
     uw_status s = put_text(w, start, err);
     if (!s) s = put_text(w, text, err);
     if (!s) s = put(w, "\n", 1, err);
@@ -217,11 +217,11 @@ uw_status uw__csv_export(uw_context *ctx, const uw_dataset *data, const char *to
     uw_status s = outlet_make(ctx, data, &o, err);
     if (s) return s;
     w = malloc(sizeof *w);
-    if (!w) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(to));
+    if (!w) return uw__no_memory(err, to, sizeof *w);
     w->used = 0;
     for (int32_t i = 0; i < o.num_columns && !s; i++) {
         o.rows[i] = malloc(PIECE_ROWS * uw__dataset_header(data)->row_bytes[o.columns[i]]);
-        if (!o.rows[i]) s = uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(to));
+        if (!o.rows[i]) s = uw__no_memory(err, to, PIECE_ROWS);
     }
     if (s) goto done;
     if ((s = uw__atomic_open(&w->file, to, overwrite, err))) goto done;
@@ -350,7 +350,7 @@ uw_status uw__csv_import(uw_context *ctx, const char *from, const char *to, bool
                          uw_err *err) {
     uw_dataset_meta meta;
     inlet *in = calloc(1, sizeof *in);
-    if (!in) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(from));
+    if (!in) return uw__no_memory(err, from, sizeof *in);
     in->episode = -1;
     uw__csv_schema *sc = &in->schema;
     uw_status s = uw__csv_schema_read(from, sc, err);
@@ -363,10 +363,12 @@ uw_status uw__csv_import(uw_context *ctx, const char *from, const char *to, bool
         in->cells[i] = calloc((size_t)sc->cells[i], uw_dtype_bytes(sc->columns[i].dtype));
         room = room && in->cells[i];
     }
-    if (!room) s = uw_fail(err, UW_ENOMEM, "%s: out of memory", sc->name);
+    if (!room) s = uw__no_memory(err, sc->name, (uint64_t)sc->num_cells * sizeof *in->row);
     if (!s) s = uw__csv_open(from, &in->csv, err);
     if (!s && uw__csv_columns(in->csv) != sc->num_cells) {
-        s = uw_fail(err, UW_EIO, "%s: the file changed while it was read", sc->name);
+        s = uw__refuse(err, UW_EIO, sc->name, "changed",
+                       "let its writer finish, then convert again",
+                       "the header row is not the one of a moment ago");
     }
     if (!s)
         s = uw__recorder_stage(to, sc->columns, sc->num_columns, &meta, overwrite, &in->rec, err);

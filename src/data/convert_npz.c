@@ -61,9 +61,9 @@ static uw_status put_episodes(const uw_dataset *data, uw_npz_writer *w, uw_err *
         const int64_t rows = uw_dataset_episode_rows(data, e);
         const int32_t len = (int32_t)rows;
         if (rows > INT32_MAX) {
-            return uw_fail(err, UW_EUNSUPPORTED,
-                           "%s: episode %" PRId64 ": %" PRId64 " rows do not fit ep_len",
-                           uw__dataset_name(data), e, rows);
+            return uw__refuse(err, UW_EUNSUPPORTED, uw__dataset_name(data), "too_long",
+                              "record shorter episodes",
+                              "episode %" PRId64 ": %" PRId64 " rows do not fit ep_len", e, rows);
         }
         s = uw__npz_writer_data(w, &len, sizeof len, err);
     }
@@ -88,7 +88,7 @@ static uw_status put_meta(const uw_dataset *data, uw_npz_writer *w, uw_err *err)
     }
     char *text = json ? uw__json_dump(json) : NULL;
     uw__json_free(json);
-    if (!text) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__dataset_name(data));
+    if (!text) return uw__no_memory(err, uw__dataset_name(data), 1);
     const int64_t n = (int64_t)strlen(text);
     uw_status s = uw__npz_writer_begin(w, meta_name, UW_DTYPE_U8, 1, &n, err);
     if (!s) s = uw__npz_writer_data(w, text, (size_t)n, err);
@@ -111,7 +111,7 @@ uw_status uw__npz_export(uw_context *ctx, const uw_dataset *data, const char *to
         return UW_EINVAL;
     }
     void *piece = malloc(piece_bytes);
-    if (!piece) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__dataset_name(data));
+    if (!piece) return uw__no_memory(err, uw__dataset_name(data), piece_bytes);
     uw_status s = uw__npz_writer_open(to, overwrite, &w, err);
     for (int32_t i = 0; !s && i < uw_dataset_num_columns(data); i++) {
         s = put_column(ctx, data, w, i, piece, err);
@@ -176,7 +176,7 @@ static uw_status read_episodes(archive *a, uw_err *err) {
     if (!integers(&len)) return refuse(a, "ep_len, wanted int32 or int64 of rank 1", fix, err);
     a->num_episodes = len.shape[0];
     a->len = calloc((size_t)a->num_episodes + 1, sizeof *a->len);
-    if (!a->len) return uw_fail(err, UW_ENOMEM, "%s: out of memory", a->name);
+    if (!a->len) return uw__no_memory(err, a->name, (uint64_t)a->num_episodes * sizeof *a->len);
     if (off >= 0 && (s = uw__npz_get(a->npz, off, &offset, err))) return s;
     if (off >= 0 && (!integers(&offset) || offset.shape[0] != a->num_episodes)) {
         return refuse(a, "ep_offset, wanted one integer per entry of ep_len", fix, err);
@@ -207,7 +207,7 @@ static uw_status read_meta(archive *a, uw_err *err) {
         return refuse(a, "umwelt_meta, wanted uint8 of rank 1", "leave this array out", err);
     }
     char *text = malloc((size_t)t.shape[0] + 1);
-    if (!text) return uw_fail(err, UW_ENOMEM, "%s: out of memory", a->name);
+    if (!text) return uw__no_memory(err, a->name, (uint64_t)t.shape[0]);
     if (t.shape[0]) memcpy(text, t.data, (size_t)t.shape[0]);
     text[t.shape[0]] = '\0';
     s = uw__json_parse(a->name, text, &a->json, err);
@@ -223,10 +223,9 @@ static uw_status read_column(archive *a, int32_t member, uw_err *err) {
     uw_status s = uw__npz_get(a->npz, member, &t, err);
     if (s) return s;
     if (a->num_columns == UW_MAX_COLUMNS || strlen(name) >= UW_MAX_COLUMN_NAME) {
-        return uw_fail(
-            err, UW_EFORMAT,
-            "%s: array '%.80s': wanted at most %d columns with names of at most 63 bytes", a->name,
-            name, UW_MAX_COLUMNS);
+        return uw__refuse(err, UW_EFORMAT, a->name, "too_much", "leave arrays out, or rename them",
+                          "array '%.80s': wanted at most %d with names of at most 63 bytes", name,
+                          UW_MAX_COLUMNS);
     }
     if (t.num_dims < 1 || t.num_dims > 5 || t.shape[0] != a->rows) {
         uw_fail(err, UW_EFORMAT,
@@ -290,7 +289,7 @@ static uw_status record(const archive *a, uw_context *ctx, const char *to, bool 
 uw_status uw__npz_import(uw_context *ctx, const char *from, const char *to, bool overwrite,
                          uw_err *err) {
     archive *a = calloc(1, sizeof *a);
-    if (!a) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(from));
+    if (!a) return uw__no_memory(err, from, sizeof *a);
     a->name = uw__path_tail(from);
     uw_status s = uw__npz_open(from, memory_cap(), &a->npz, err);
     if (!s) s = read_episodes(a, err);

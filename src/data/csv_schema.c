@@ -117,8 +117,7 @@ static uw_status declared(const char *path, uw__csv_schema *sc, uw_err *err) {
     if (s) return s;
     const size_t n = size < HEAD_BYTES ? (size_t)size : (size_t)HEAD_BYTES;
     char *head = malloc(n + 1);
-    s = head ? uw__store_read(fd, path, 0, head, n, err)
-             : uw_fail(err, UW_ENOMEM, "%s: out of memory", sc->name);
+    s = head ? uw__store_read(fd, path, 0, head, n, err) : uw__no_memory(err, sc->name, n);
     uw__store_close(fd);
     if (!s) head[n] = '\0';
     for (char *line = head, *end; !s && line[0] == '#' && (end = strchr(line, '\n'));
@@ -198,7 +197,7 @@ static uw_status learn(uw__csv_schema *sc, uw_csv *csv, unsigned char *kinds, rh
     double episode = 0.0;
     int64_t whole;
     bool end = false, first = true;
-    uw_status s = row ? UW_OK : uw_fail(err, UW_ENOMEM, "%s: out of memory", sc->name);
+    uw_status s = row ? UW_OK : uw__no_memory(err, sc->name, (uint64_t)sc->num_cells * sizeof *row);
     memset(kinds, WHOLE | TRUTH, (size_t)sc->num_cells);
     while (!s && !(s = uw__csv_next(csv, row, &end, err)) && !end) {
         for (int32_t i = 0; i < sc->num_cells; i++) {
@@ -327,7 +326,7 @@ uw_status uw__csv_schema_read(const char *path, uw__csv_schema *out, uw_err *err
     rhythm time = {.cell = find_cell(csv, time_names, sizeof time_names / sizeof time_names[0])};
     kinds = malloc((size_t)sc->num_cells);
     if (!kinds) {
-        s = uw_fail(err, UW_ENOMEM, "%s: out of memory", sc->name);
+        s = uw__no_memory(err, sc->name, (uint64_t)sc->num_cells);
         goto done;
     }
     s = learn(sc, csv, kinds, &time, err);

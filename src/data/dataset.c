@@ -142,7 +142,7 @@ static uw_status codecs_known(const uw_dataset *data, uw_err *err) {
 uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err) {
     *out = NULL;
     uw_dataset *data = calloc(1, sizeof *data);
-    if (!data) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(path));
+    if (!data) return uw__no_memory(err, path, sizeof *data);
     data->fd = -1;
     data->path = strdup(path);
     data->name = data->path ? uw__path_tail(data->path) : "";
@@ -425,16 +425,16 @@ uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episod
     if (!c) return UW_EINVAL;
     const int64_t rows = uw_dataset_episode_rows(data, episode);
     if (episode < 0 || episode >= data->num_episodes) {
-        return uw_fail(err, UW_EINVAL, "%s: episode, wanted 0 .. %" PRId64 ", got %" PRId64,
-                       data->name, data->num_episodes - 1, episode);
+        return uw__refuse(err, UW_EINVAL, data->name, "no_episode", "see uw_dataset_episodes",
+                          "wanted 0 .. %" PRId64 ", got %" PRId64, data->num_episodes - 1, episode);
     }
     /* Written so that no sum can overflow. */
     if (first < 0 || count < 0 || stride < 1 || (count && first >= rows) ||
         (count > 1 && (count - 1) > (rows - 1 - first) / stride)) {
-        return uw_fail(err, UW_EINVAL,
-                       "%s: episode %" PRId64 " has %" PRId64 " rows, got first %" PRId64
-                       ", count %" PRId64 ", stride %" PRId64,
-                       data->name, episode, rows, first, count, stride);
+        return uw__refuse(err, UW_EINVAL, data->name, "no_such_rows", "see uw_dataset_episode_rows",
+                          "episode %" PRId64 " has %" PRId64 " rows, got first %" PRId64
+                          ", count %" PRId64 ", stride %" PRId64,
+                          episode, rows, first, count, stride);
     }
     if (!count) return UW_OK;
     reader *r = NULL;
@@ -472,7 +472,9 @@ uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err
                                    &data->index.chunks[v.first + i], err);
         }
         if (ctx && !uw__progress(ctx, "verify", v.first + n, chunks)) {
-            return uw_fail(err, UW_EINTERRUPTED, "%s: verify: stopped", data->name);
+            return uw__refuse(
+                err, UW_EINTERRUPTED, data->name, "stopped", "verify again from the beginning",
+                "verify: %" PRId64 " of %" PRId64 " chunks hold", v.first + n, chunks);
         }
     }
     return UW_OK;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "checked.h"
+#include "fileio.h"
 #include "hash.h"
 #include "utf8.h"
 
@@ -127,7 +128,7 @@ static uw_status column_check(const char *name, int32_t i, const uw_column *c, s
     return UW_OK;
 }
 
-uw_status uw__columns_check(const char *name, uw__header *header, uw_status wrong, uw_err *err) {
+static uw_status columns_check(const char *name, uw__header *header, uw_status wrong, uw_err *err) {
     uint64_t total = 0;
     if (header->num_columns < 1 || header->num_columns > UW_MAX_COLUMNS) {
         return uw_fail(err, wrong, "%s: wanted 1 to %d columns, got %d", name, UW_MAX_COLUMNS,
@@ -150,6 +151,16 @@ uw_status uw__columns_check(const char *name, uw__header *header, uw_status wron
                        total);
     }
     return UW_OK;
+}
+
+uw_status uw__columns_check(const char *name, uw__header *header, uw_status wrong, uw_err *err) {
+    const uw_status s = columns_check(name, header, wrong, err);
+    if (s) {
+        uw_err_fix(err, "%s",
+                   wrong == UW_EFORMAT ? "this file was not written by umwelt: do not trust it"
+                                       : "change what describes this column");
+    }
+    return s;
 }
 
 /* ---- header ------------------------------------------------------------------------------- */
@@ -181,17 +192,17 @@ uw_status uw__header_make(const char *name, const uw_column *columns, int32_t nu
         texts[2] = meta->variation ? meta->variation : "";
     }
     if (out->meta.action_repeat < 1 || !(out->meta.row_seconds >= 0.0)) {
-        return uw_fail(err, UW_EINVAL,
-                       "%s: wanted action_repeat >= 1 and row_seconds >= 0, got %d and %g", name,
-                       out->meta.action_repeat, out->meta.row_seconds);
+        return uw__refuse(err, UW_EINVAL, name, "bad_facts", "correct the recording's facts",
+                          "wanted action_repeat >= 1 and row_seconds >= 0, got %d and %g",
+                          out->meta.action_repeat, out->meta.row_seconds);
     }
     const char **places[3] = {&out->meta.env, &out->meta.policy, &out->meta.variation};
     for (int i = 0; i < 3; i++) {
         const size_t n = strlen(texts[i]) + 1;
         if (n > sizeof out->text - used || !uw__utf8_clean(texts[i], true)) {
-            return uw_fail(err, UW_EINVAL,
-                           "%s: env, policy and variation, wanted at most %d bytes of UTF-8", name,
-                           UW__TEXT_MAX);
+            return uw__refuse(err, UW_EINVAL, name, "bad_facts", "shorten the recording's facts",
+                              "env, policy and variation, wanted at most %d bytes of UTF-8",
+                              UW__TEXT_MAX);
         }
         memcpy(out->text + used, texts[i], n);
         *places[i] = out->text + used;
@@ -333,9 +344,7 @@ uw_status uw__header_decode(const char *name, const unsigned char *data, size_t 
     for (uint32_t i = 0; i < columns; i++) {
         column_decode(data + UW__HEADER_FIXED + (size_t)i * UW__COLUMN_BYTES, &out->columns[i]);
     }
-    s = uw__columns_check(name, out, UW_EFORMAT, err);
-    if (s) uw_err_fix(err, "this file was not written by umwelt: do not trust it");
-    return s;
+    return uw__columns_check(name, out, UW_EFORMAT, err);
 }
 
 /* ---- chunks ------------------------------------------------------------------------------- */

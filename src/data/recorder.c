@@ -115,7 +115,7 @@ static uw_status recorder_new(const char *path, const uw_column *columns, int32_
                               const uw_dataset_meta *meta, uw_recorder **out, uw_err *err) {
     uw_status s;
     uw_recorder *rec = calloc(1, sizeof *rec);
-    if (!rec) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(path));
+    if (!rec) return uw__no_memory(err, path, sizeof *rec);
     rec->fd = -1;
     s = uw__header_make(uw__path_tail(path), columns, num_columns, meta, &rec->header, err);
     for (int32_t i = 0; !s && i < num_columns; i++) {
@@ -127,7 +127,7 @@ static uw_status recorder_new(const char *path, const uw_column *columns, int32_
         rec->path = strdup(path);
         rec->batch_bytes = calloc((size_t)BATCH_ROWS * (size_t)num_columns, sizeof(size_t));
         if (!rec->path || !rec->batch_bytes) {
-            s = uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(path));
+            s = uw__no_memory(err, path, sizeof(size_t) * BATCH_ROWS * (size_t)num_columns);
         }
     }
     if (!s) s = need_encoders(rec, 1, err);
@@ -414,8 +414,8 @@ static uw_status usable(const uw_recorder *rec, const void *const *cells, uw_err
     }
     for (int32_t i = 0; cells && i < rec->header.num_columns; i++) {
         if (cells[i]) continue;
-        return uw_fail(err, UW_EINVAL, "%s: column '%s': wanted a row, got NULL",
-                       uw__path_tail(rec->path), rec->header.columns[i].name);
+        return uw__refuse(err, UW_EINVAL, rec->path, "no_cell", "give every column its row",
+                          "column '%s': wanted a row, got NULL", rec->header.columns[i].name);
     }
     return UW_OK;
 }
@@ -441,8 +441,9 @@ uw_status uw__recorder_rows(uw_recorder *rec, uw_context *ctx, const void *const
         uw__pool_run(pool, (size_t)n, encode_row, &b);
         for (int64_t i = 0; i < n; i++) {
             if (b.status[i]) {
-                return uw_fail(err, b.status[i], "%s: a frame could not be compressed: %s",
-                               uw__path_tail(rec->path), uw_status_str(b.status[i]));
+                return uw__refuse(err, b.status[i], rec->path, "not_compressed",
+                                  "close other programs, or record raw frames",
+                                  "row %" PRId64 ": %s", done + i, uw_status_str(b.status[i]));
             }
             if ((s = append_row(rec, &b, (size_t)i, err))) return s;
         }
@@ -483,8 +484,8 @@ static void roll_back(uw_recorder *rec) {
 uw_status uw_recorder_episode(uw_recorder *rec, uw_context *ctx, const void *const *cells,
                               int64_t rows, uw_err *err) {
     if (rows < 0) {
-        return uw_fail(err, UW_EINVAL, "%s: wanted 0 or more rows, got %" PRId64,
-                       uw__path_tail(rec->path), rows);
+        return uw__refuse(err, UW_EINVAL, rec->path, "bad_count", "count the rows of the episode",
+                          "wanted 0 or more rows, got %" PRId64, rows);
     }
     if (rec->rows || rec->first_row) {
         uw_fail(err, UW_EINVAL, "%s: an episode is open", uw__path_tail(rec->path));

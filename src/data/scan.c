@@ -22,8 +22,7 @@ uw_status uw__scan_header(int fd, const char *path, uint64_t size, uw__header *o
     uint32_t length = 0;
     const char *name = uw__path_tail(path);
     unsigned char *data = malloc(UW__HEADER_MAX);
-    if (!data)
-        return uw_fail(err, UW_ENOMEM, "%s: wanted %d bytes of memory", name, UW__HEADER_MAX);
+    if (!data) return uw__no_memory(err, path, UW__HEADER_MAX);
     size_t have = size < UW__HEADER_FIXED ? (size_t)size : (size_t)UW__HEADER_FIXED;
     uw_status s = uw__store_read(fd, path, 0, data, have, err);
     if (!s) s = uw__header_length(name, data, have, &length, err);
@@ -125,7 +124,7 @@ uw_status uw__scan_verify(int fd, const char *path, const uw__header *header,
                           const uw__chunk *chunk, uw_err *err) {
     uw__block blocks[UW_MAX_COLUMNS];
     uw__frame *frames = malloc(UW__CHUNK_ROWS_MAX * sizeof *frames);
-    if (!frames) return uw_fail(err, UW_ENOMEM, "%s: verify: out of memory", uw__path_tail(path));
+    if (!frames) return uw__no_memory(err, path, UW__CHUNK_ROWS_MAX * sizeof *frames);
     uw_status s = uw__scan_chunk(fd, path, header, chunk, blocks, err);
     for (int32_t i = 0; !s && i < header->num_columns; i++) {
         s = verify_block(fd, path, header, i, chunk, &blocks[i], frames, err);
@@ -152,27 +151,28 @@ static uw_status load_index(int fd, const char *path, uint64_t size, const uw__h
     }
     unsigned char *data = malloc((size_t)bytes); /* no more than the file holds */
     if (!data) {
-        return uw_fail(err, UW_ENOMEM, "%s: index of %" PRIu64 " bytes", uw__path_tail(path),
-                       bytes);
+        return uw__no_memory(err, path, bytes);
     }
     s = uw__store_read(fd, path, offset, data, (size_t)bytes, err);
     if (!s) s = uw__index_decode(header, data, (size_t)bytes, offset, out);
-    if (s == UW_ENOMEM) uw_fail(err, s, "%s: index: out of memory", uw__path_tail(path));
+    if (s == UW_ENOMEM) uw__no_memory(err, path, bytes);
     free(data);
     return s;
 }
 
 /* ---- by walking --------------------------------------------------------------------------- */
 
-/* Find a chunk header at or after *at; false at the end of the file. */
+/* Find a chunk header at or after *at. Mostly one stands right there, so that much is read first.
+ */
 static uw_status next_chunk(int fd, const char *path, uint64_t size, const uw__header *header,
                             unsigned char *window, uint64_t *at, uw__chunk *chunk, bool *found,
                             uw_err *err) {
     const size_t head = uw__chunk_head_bytes(header->num_columns);
     uw__block blocks[UW_MAX_COLUMNS];
+    size_t most = head;
     *found = false;
     while (*at < size && size - *at >= head) {
-        const size_t n = size - *at < WINDOW ? (size_t)(size - *at) : (size_t)WINDOW;
+        const size_t n = size - *at < most ? (size_t)(size - *at) : most;
         const uw_status s = uw__store_read(fd, path, *at, window, n, err);
         if (s) return s;
         size_t i = 0;
@@ -184,6 +184,7 @@ static uw_status next_chunk(int fd, const char *path, uint64_t size, const uw__h
             }
         }
         *at += i;
+        most = WINDOW;
     }
     return UW_OK;
 }
@@ -197,14 +198,14 @@ static uw_status walk(int fd, const char *path, uint64_t size, const uw__header 
     uw_status s = UW_OK;
     unsigned char *window = malloc(WINDOW);
     if (!window) {
-        s = uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__path_tail(path));
+        s = uw__no_memory(err, path, WINDOW);
         goto done;
     }
     for (;;) {
         if ((s = next_chunk(fd, path, size, header, window, &at, &chunk, &found, err))) goto done;
         if (!found) break;
         if (uw__index_push(&index, &chunk)) {
-            s = uw_fail(err, UW_ENOMEM, "%s: index: out of memory", uw__path_tail(path));
+            s = uw__no_memory(err, path, (uint64_t)index.cap * 2 * sizeof chunk);
             goto done;
         }
         at = chunk.offset + chunk.bytes;
@@ -217,7 +218,8 @@ static uw_status walk(int fd, const char *path, uint64_t size, const uw__header 
         s = UW_OK;
     }
     if (s) {
-        uw_fail(err, s, "%s: cannot read the last chunk", uw__path_tail(path));
+        uw__refuse(err, s, path, "unreadable", "try again; see the kernel's log for a failing disk",
+                   "cannot read the last chunk");
         goto done;
     }
     index.torn = size - header->header_bytes;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataset_internal.h"
+#include "fileio.h"
 
 enum {
     PIECE_BYTES = 1 << 20, /* rows are read in pieces of about this size */
@@ -27,8 +28,7 @@ static uw_status each_rows(const uw_dataset *data, int32_t column, int64_t most,
     if (piece < 1) piece = 1;
     unsigned char *rows = malloc((size_t)piece * size);
     if (!rows) {
-        return uw_fail(err, UW_ENOMEM, "%s: wanted %zu bytes of memory", uw__dataset_name(data),
-                       (size_t)piece * size);
+        return uw__no_memory(err, uw__dataset_name(data), (uint64_t)piece * size);
     }
     for (int64_t e = 0; !s && e < episodes; e++) {
         const int64_t length = uw_dataset_episode_rows(data, e);
@@ -162,7 +162,7 @@ uw_status uw_dataset_normaliser(const uw_dataset *data, int32_t column, float *m
     const size_t row_bytes = uw__dataset_header(data)->row_bytes[column];
     normaliser n = {.dtype = c->dtype, .dim = row_bytes / uw_dtype_bytes(c->dtype)};
     n.m = calloc(n.dim, sizeof *n.m);
-    if (!n.m) return uw_fail(err, UW_ENOMEM, "%s: out of memory", uw__dataset_name(data));
+    if (!n.m) return uw__no_memory(err, uw__dataset_name(data), n.dim * sizeof *n.m);
     uw_status s = each_rows(data, column, 0, normaliser_rows, &n, err);
     if (!s && !n.m[0].n) {
         s = uw_fail(err, UW_ENONFINITE, "%s: column '%s': no row without NaN",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dataset_internal.h"
+#include "fileio.h"
 #include "rng.h"
 
 struct uw_windows {
@@ -29,10 +30,10 @@ uw_status uw_windows_new(const uw_dataset *data, int32_t window, int32_t framesk
                          bool validation, uint64_t seed, uw_windows **out, uw_err *err) {
     *out = NULL;
     if (window < 1 || frameskip < 1 || !(holdout >= 0.0 && holdout <= 1.0)) {
-        return uw_fail(
-            err, UW_EINVAL,
-            "windows: wanted window >= 1, frameskip >= 1, holdout in [0, 1], got %d, %d, %g",
-            window, frameskip, holdout);
+        return uw__refuse(err, UW_EINVAL, uw__dataset_name(data), "bad_windows",
+                          "see window, frameskip and holdout in `umwelt train --help keys`",
+                          "wanted window >= 1, frameskip >= 1, holdout in [0, 1], got %d, %d, %g",
+                          window, frameskip, holdout);
     }
     const int64_t episodes = uw_dataset_episodes(data), span = (int64_t)window * frameskip;
     uw_windows *w = calloc(1, sizeof *w);
@@ -42,7 +43,7 @@ uw_status uw_windows_new(const uw_dataset *data, int32_t window, int32_t framesk
     }
     if (!w || !w->episode || !w->start) {
         uw_windows_free(w);
-        return uw_fail(err, UW_ENOMEM, "windows: %" PRId64 " episodes: out of memory", episodes);
+        return uw__no_memory(err, uw__dataset_name(data), (uint64_t)episodes * 16);
     }
     w->data = data;
     w->window = window;
@@ -89,8 +90,9 @@ static uw_status locate(const uw_windows *windows, int64_t i, int64_t *episode, 
                         uw_err *err) {
     uw_windows_at(windows, i, episode, row);
     if (*episode >= 0) return UW_OK;
-    return uw_fail(err, UW_EINVAL, "%s: window, wanted 0 .. %" PRId64 ", got %" PRId64,
-                   uw__dataset_name(windows->data), uw_windows_count(windows) - 1, i);
+    return uw__refuse(err, UW_EINVAL, uw__dataset_name(windows->data), "no_window",
+                      "see uw_windows_count", "wanted 0 .. %" PRId64 ", got %" PRId64,
+                      uw_windows_count(windows) - 1, i);
 }
 
 uw_status uw_windows_read(const uw_windows *windows, int64_t i, int32_t column, void *out,
@@ -141,7 +143,7 @@ uw_status uw_windows_read_actions(const uw_windows *windows, int64_t i, int32_t 
     double piece[256];
     for (int64_t t = 0; t < rows; t++) {
         double *wide = per_row <= 256 ? piece : malloc(row_bytes);
-        if (!wide) return uw_fail(err, UW_ENOMEM, "actions: wanted %zu bytes", row_bytes);
+        if (!wide) return uw__no_memory(err, "actions", row_bytes);
         s = uw_dataset_rows(windows->data, column, episode, row + t, 1, 1, wide, err);
         if (!s) {
             narrow(wide, per_row);

@@ -495,6 +495,42 @@ static void test_read_only_folder(void **state) {
     assert_true(err.text[0] && err.fix[0]);
 }
 
+/* Many readers at once on chunks that nobody touched before. */
+typedef struct readers {
+    const uw_dataset *data;
+    int wrong[64];
+} readers;
+
+static void read_task(void *arg, size_t index, int32_t worker) {
+    readers *r = arg;
+    (void)worker;
+    for (int64_t k = 0; k < 40; k++) {
+        const int64_t e = (k + (int64_t)index / 4) % 8;
+        for (int32_t c = 0; c < REC_COLUMNS; c++)
+            r->wrong[index] += !rec_row_equal(r->data, c, e, e, k % 20);
+    }
+}
+
+static void test_concurrent_readers(void **state) {
+    (void)state;
+    static const int64_t rows[8] = {20, 20, 20, 20, 20, 20, 20, 20};
+    uw_column columns[REC_COLUMNS];
+    uw_pool *pool = NULL;
+    rec_columns(columns);
+    rec_write(path, columns, REC_COLUMNS, rows, 8);
+    assert_int_equal(uw__pool_new(4, &pool), UW_OK);
+    for (int pass = 0; pass < 5; pass++) {
+        uw_dataset *data = open_ok(path);
+        readers r = {.data = data};
+        uw__pool_run(pool, 64, read_task, &r);
+        for (int i = 0; i < 64; i++) assert_int_equal(r.wrong[i], 0);
+        uw_context ctx = {.pool = pool};
+        assert_int_equal(uw_dataset_verify(data, &ctx, NULL), UW_OK);
+        uw_dataset_close(data);
+    }
+    uw__pool_free(pool);
+}
+
 /* Files that another program wrote from the specification alone: we read what it says. */
 static void check_specification(const char *name, uw_recorder *rec) {
     static const int64_t lengths[] = {3, 0, 2};
@@ -612,6 +648,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_shrinks_while_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_read_only_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_concurrent_readers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_specification, setup, teardown),
         cmocka_unit_test_setup_teardown(test_statistics, setup, teardown),
     };
