@@ -16,6 +16,8 @@
 #include "recorder.h"
 #include "store.h"
 
+enum { COPY_BYTES = 8 << 20 };
+
 /* ---- facts shared by the text formats ----------------------------------------------------- */
 
 void uw__meta_put(uw_json *json, const uw_dataset_meta *meta) {
@@ -78,6 +80,14 @@ uw_status uw__convert_progress(uw_context *ctx, const char *name, int64_t done, 
 
 /* ---- ours to ours ------------------------------------------------------------------------- */
 
+/* Rows that are copied at once: about COPY_BYTES of them. */
+static int64_t piece_rows(const uw__header *header) {
+    size_t bytes = 0;
+    for (int32_t i = 0; i < header->num_columns; i++) bytes += header->row_bytes[i];
+    const int64_t rows = (int64_t)(COPY_BYTES / bytes);
+    return rows < 1 ? 1 : rows > UW__CHUNK_ROWS_MAX ? UW__CHUNK_ROWS_MAX : rows;
+}
+
 /* Room for `rows` rows of every column. */
 static uw_status cells_new(const uw__header *header, int64_t rows, void **cells, uw_err *err) {
     for (int32_t i = 0; i < header->num_columns; i++) {
@@ -91,7 +101,7 @@ static uw_status cells_new(const uw__header *header, int64_t rows, void **cells,
 static uw_status copy(uw_context *ctx, const uw_dataset *data, const char *to, bool overwrite,
                       uw_err *err) {
     const uw__header *h = uw__dataset_header(data);
-    const int64_t piece = 256, episodes = uw_dataset_episodes(data);
+    const int64_t piece = piece_rows(h), episodes = uw_dataset_episodes(data);
     void *cells[UW_MAX_COLUMNS] = {0};
     uw_recorder *rec = NULL;
     uw_status s =

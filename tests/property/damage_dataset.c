@@ -306,8 +306,10 @@ static void test_kill_in_long_episode(void **state) {
 /* ---- refused memory ----------------------------------------------------------------------- */
 
 static long calls, fail_at = -1; /* fail_at = n: the n-th allocation is refused */
+static size_t largest;           /* request so far */
 
-static bool refused(void) {
+static bool refused(size_t size) {
+    if (size > largest) largest = size;
     return calls++ == fail_at;
 }
 
@@ -323,19 +325,19 @@ char *__wrap_strdup(const char *text);
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset);
 
 void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : __real_malloc(size);
+    return refused(size) ? NULL : __real_malloc(size);
 }
 void *__wrap_calloc(size_t n, size_t size) {
-    return refused() ? NULL : __real_calloc(n, size);
+    return refused(n * size) ? NULL : __real_calloc(n, size);
 }
 void *__wrap_realloc(void *p, size_t size) {
-    return refused() ? NULL : __real_realloc(p, size);
+    return refused(size) ? NULL : __real_realloc(p, size);
 }
 char *__wrap_strdup(const char *text) {
-    return refused() ? NULL : __real_strdup(text);
+    return refused(0) ? NULL : __real_strdup(text);
 }
 void *__wrap_mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset) {
-    return refused() ? MAP_FAILED : __real_mmap(at, n, prot, flags, fd, offset);
+    return refused(0) ? MAP_FAILED : __real_mmap(at, n, prot, flags, fd, offset);
 }
 
 /* Every allocation of opening and of a first read refused in turn: UW_ENOMEM, nothing leaked. */
@@ -427,6 +429,31 @@ static void test_no_allocation_per_read(void **state) {
     uw_dataset_close(data);
 }
 
+/* Converting a recording of 47 MB never asks for a piece of more than 24 MB. */
+static void test_conversion_streams(void **state) {
+    (void)state;
+    const uw_column camera[2] = {
+        {.name = "camera", .dtype = UW_DTYPE_U8, .num_dims = 3, .shape = {512, 512, 3}},
+        {.name = "x", .dtype = UW_DTYPE_F64}};
+    static unsigned char frame[512 * 512 * 3];
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    CHECK_OK(uw_recorder_open(path, camera, 2, NULL, UW_OPEN_NEW, &rec, &err), &err);
+    for (int t = 0; t < 60; t++) {
+        const double x = t;
+        memset(frame, t, sizeof frame);
+        CHECK_OK(uw_recorder_row(rec, (const void *const[]){frame, &x}, &err), &err);
+    }
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    static const char *const names[] = {"b.uw", "b.npz", "b.csv"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(other, sizeof other, "%s/%s", dir, names[i]);
+        largest = 0;
+        CHECK_OK(uw_convert(NULL, path, other, UW_FORMAT_UNKNOWN, false, NULL, &err), &err);
+        assert_in_range(largest, 1, 24 << 20);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_cut_everywhere, setup, teardown),
@@ -438,6 +465,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_no_memory_to_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_to_record, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_allocation_per_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conversion_streams, setup, teardown),
     };
     return cmocka_run_group_tests_name("damage_dataset", tests, NULL, NULL);
 }
