@@ -18,8 +18,7 @@ double uw__augment_strength(const uw_train_config *config, double fraction) {
     return fraction > start ? (fraction - start) / (end - start) : 0.0;
 }
 
-/* ---- colour maps
- * ------------------------------------------------------------------------------------- */
+/* ---- colour maps --------------------------------------------------------------------------- */
 
 static float distance3(const float *a, const float *b) {
     const float x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
@@ -54,8 +53,7 @@ void uw__colour_map_apply(const uw_colour_map *map, uint8_t *rgb, size_t pixels)
     }
 }
 
-/* ---- redraws
- * ------------------------------------------------------------------------------------------- */
+/* ---- redraws ------------------------------------------------------------------------------- */
 
 static uw_status add_factor(uw_redraw *d, const char *name, uw_err *err) {
     const char *nearest = NULL;

@@ -32,8 +32,7 @@ typedef struct load_args {
     uw_err *err; /* only when run serially */
 } load_args;
 
-/* ---- one window
- * ---------------------------------------------------------------------------------------- */
+/* ---- one window ---------------------------------------------------------------------------- */
 
 /* Every frame drawn by the world, in one look or in one each. */
 static uw_status redraw_window(const load_args *a, size_t w, bool one_look, uw_rng *r,
@@ -132,8 +131,7 @@ static void load_window(void *arg, size_t w, int32_t worker) {
     a->batch->status[w] = s;
 }
 
-/* ---- batches
- * --------------------------------------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------------------------- */
 
 static uw_status load(const uw_exec *e, load_args *a, uw_err *err) {
     uw_batch *b = a->batch;

@@ -48,8 +48,7 @@ static int64_t generation_step(const char *name) {
     return step;
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------ */
+/* ---- writing ------------------------------------------------------------------------------- */
 
 /* The tensors of a snapshot: network, first moments, second moments.  Moments are those of trained
  * tensors only. */
@@ -195,8 +194,7 @@ uw_status uw__checkpoint_write(const char *run_dir, const uw_snapshot *s, uw_err
     return UW_OK;
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------- */
 
 static bool parse_hex64(const char *text, uint64_t *out) {
     uint64_t value = 0;
@@ -364,8 +362,7 @@ uw_status uw__checkpoint_restore(uw_context *ctx, const char *run_dir,
     return s;
 }
 
-/* ---- inspection
- * --------------------------------------------------------------------------------------- */
+/* ---- inspection ---------------------------------------------------------------------------- */
 
 static uw_status inspect_generation(const char *folder, uw_checkpoint_info *out, uw_err *err) {
     manifest m = {0};

@@ -33,8 +33,7 @@ static uw_status find_column(const uw_feed *f, const char *key, const char *name
     return UW_ENOTFOUND;
 }
 
-/* ---- what the model sees
- * ----------------------------------------------------------------------------- */
+/* ---- what the model sees ------------------------------------------------------------------- */
 
 static uw_status use_pictures(uw_feed *f, uw_train_config *config, int32_t column, uw_err *err) {
     const uw_column *c = uw_dataset_column(f->data, column);
@@ -145,8 +144,7 @@ static uw_status resolve_action(uw_feed *f, uw_train_config *config, uw_err *err
     return UW_OK;
 }
 
-/* ---- numbers
- * ------------------------------------------------------------------------------------------ */
+/* ---- numbers ------------------------------------------------------------------------------- */
 
 static double number_at(const uw_column *c, const void *row, size_t i) {
     return c->dtype == UW_DTYPE_F64 ? ((const double *)row)[i] : (double)((const float *)row)[i];
@@ -221,8 +219,7 @@ static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_
     return s;
 }
 
-/* ---- looks
- * -------------------------------------------------------------------------------------------- */
+/* ---- looks --------------------------------------------------------------------------------- */
 
 static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_err *err) {
     const uw_dataset_meta *meta = uw_dataset_meta_of(f->data);

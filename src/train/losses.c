@@ -152,8 +152,7 @@ static double squared_error(const uw_real *got, size_t ld_got, const uw_real *wa
     return sum * inv;
 }
 
-/* ---- forward
- * ------------------------------------------------------------------------------------------ */
+/* ---- forward ------------------------------------------------------------------------------- */
 
 /* z, c and the teacher-forced predictions. */
 static void forward(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
@@ -192,8 +191,7 @@ static void rollout_forward(const uw_exec *e, const uw_net *net, const uw_real *
     }
 }
 
-/* ---- backward
- * ------------------------------------------------------------------------------------------ */
+/* ---- backward ------------------------------------------------------------------------------ */
 
 /* Errors at steps 2 .. steps, each a mean, averaged; their gradients into dp and the targets. */
 static double rollout_loss(uw_loss_state *s, double weight) {

@@ -40,8 +40,7 @@ static uw_status path_of(char out[MAX_PATH], const char *dir, const char *name, 
                                  : uw_fail(err, UW_EINVAL, "%.80s: the path is too long", dir);
 }
 
-/* ---- the folder
- * --------------------------------------------------------------------------------------- */
+/* ---- the folder ---------------------------------------------------------------------------- */
 
 static const char *const run_files[] = {"model.safetensors", "checkpoints", "log.csv"};
 enum { NUM_RUN_FILES = sizeof run_files / sizeof run_files[0] };
@@ -78,8 +77,7 @@ static uw_status clear_run(const char *dir, uw_err *err) {
     return s;
 }
 
-/* ---- the loop
- * ----------------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------ */
 
 /* A loss can be finite and the update after it not: such numbers must not replace a good
  * checkpoint. */
@@ -162,8 +160,7 @@ static uw_status loop(run *r, int64_t *done, uw_err *err) {
     return s;
 }
 
-/* ---- beginning and end
- * --------------------------------------------------------------------------------- */
+/* ---- beginning and end --------------------------------------------------------------------- */
 
 /* Fresh, or from the newest checkpoint. */
 static uw_status begin(run *r, bool resume, uw_err *err) {

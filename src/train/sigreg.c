@@ -58,8 +58,7 @@ uw_real *uw__sigreg_directions_give(uw_sigreg *s) {
     return s->dirs;
 }
 
-/* ---- directions
- * ---------------------------------------------------------------------------------- */
+/* ---- directions ---------------------------------------------------------------------------- */
 
 typedef struct draw_args {
     uw_sigreg *s;
@@ -91,8 +90,7 @@ void uw__sigreg_directions(const uw_exec *e, uw_sigreg *s, uint64_t seed, uint64
     if (!s->given) uw__pool_run(e->pool, num_blocks(&s->dims), draw_block, &a);
 }
 
-/* ---- value and gradient
- * --------------------------------------------------------------------------- */
+/* ---- value and gradient -------------------------------------------------------------------- */
 
 typedef struct loss_args {
     const uw_exec *e;

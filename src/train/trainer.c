@@ -124,8 +124,7 @@ uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err) {
     return UW_OK;
 }
 
-/* ---- gauges
- * ------------------------------------------------------------------------------------------- */
+/* ---- gauges -------------------------------------------------------------------------------- */
 
 void uw__trainer_gauge(uw_trainer *t, uw_gauges *out) {
     const uw_train_config *c = &t->config;
@@ -186,8 +185,7 @@ void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t s
     }
 }
 
-/* ---- the result
- * --------------------------------------------------------------------------------------- */
+/* ---- the result ---------------------------------------------------------------------------- */
 
 uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_model **out,
                             uw_err *err) {

@@ -15,8 +15,7 @@ static uw_context *make_context(int32_t threads) {
     return ctx;
 }
 
-/* ---- SIGReg
- * --------------------------------------------------------------------------------------- */
+/* ---- SIGReg -------------------------------------------------------------------------------- */
 
 /* The reference keeps time first, [T, B, D]; windows of ours keep the batch first, [B, T, D]. */
 static void swap_axes(float *dst, const float *src, size_t first, size_t second, size_t d) {
@@ -104,8 +103,7 @@ static void sigreg_constants(void **state) {
     golden_close(&g);
 }
 
-/* ---- VICReg
- * --------------------------------------------------------------------------------------- */
+/* ---- VICReg -------------------------------------------------------------------------------- */
 
 static void vicreg_case(golden *g, const char *name, size_t b, size_t t, size_t d) {
     uw_context *ctx = make_context(1);

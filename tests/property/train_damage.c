@@ -44,8 +44,7 @@ static void resume(const char *run, const char *said) {
     if (said && !strstr(train_said, said)) fail_msg("no \"%s\" in: %s", said, train_said);
 }
 
-/* ---- the protocol, stage by stage
- * ------------------------------------------------------------------- */
+/* ---- the protocol, stage by stage ---------------------------------------------------------- */
 
 static void protocol_stages(void **state) {
     (void)state;
@@ -77,8 +76,7 @@ static void protocol_stages(void **state) {
     free(manifest);
 }
 
-/* ---- damage
- * ------------------------------------------------------------------------------------------- */
+/* ---- damage -------------------------------------------------------------------------------- */
 
 static void damage(const char *path, size_t keep, int64_t flip) {
     size_t size;
@@ -121,8 +119,7 @@ static void all_are_damaged(void **state) {
     assert_int_equal(access(in_run(run, "notes.txt"), F_OK), 0);
 }
 
-/* ---- lies
- * ---------------------------------------------------------------------------------------------- */
+/* ---- lies ---------------------------------------------------------------------------------- */
 
 /* Replace the value behind "key": in a manifest. */
 static void lie(const char *path, const char *key, const char *value) {
@@ -191,8 +188,7 @@ static void lying_manifests(void **state) {
     resume(run, "continuing after step 4");
 }
 
-/* ---- random mutations
- * ------------------------------------------------------------------------------------ */
+/* ---- random mutations ---------------------------------------------------------------------- */
 
 static void mutate(uw_rng *r, char **bytes, size_t *size) {
     for (uint32_t n = 1 + uw__rng_below(r, 3); n && *size; n--) {

@@ -18,8 +18,7 @@ static uw_train_config preset(const char *name) {
     return c;
 }
 
-/* ---- schedule
- * ------------------------------------------------------------------------------------- */
+/* ---- schedule ------------------------------------------------------------------------------ */
 
 static void recipe_schedule(void **state) {
     (void)state;
@@ -48,8 +47,7 @@ static void lewm_schedule(void **state) {
     assert_true(isfinite(uw__schedule_lr(&c, 25)));
 }
 
-/* ---- AdamW
- * ---------------------------------------------------------------------------------------- */
+/* ---- AdamW --------------------------------------------------------------------------------- */
 
 static void adamw_by_hand(void **state) {
     (void)state;
@@ -90,8 +88,7 @@ static void adamw_by_hand(void **state) {
     assert_memory_equal(w[0], w[1], sizeof w[0]);
 }
 
-/* ---- spectrum
- * ------------------------------------------------------------------------------------- */
+/* ---- spectrum ------------------------------------------------------------------------------ */
 
 static void jacobi(void **state) {
     (void)state;
@@ -141,8 +138,7 @@ static void effective_rank(void **state) {
     assert_true(rank == 0.0);
 }
 
-/* ---- SIGReg
- * ----------------------------------------------------------------------------------------- */
+/* ---- SIGReg -------------------------------------------------------------------------------- */
 
 static double sigreg_of(const uw_context *ctx, const float *z, size_t n, size_t d, bool times_n,
                         uint64_t step) {
@@ -180,8 +176,7 @@ static void sigreg_clouds(void **state) {
     uw_context_free(ctx);
 }
 
-/* ---- looks
- * -------------------------------------------------------------------------------------------- */
+/* ---- looks --------------------------------------------------------------------------------- */
 
 static void strength_ramps(void **state) {
     (void)state;
@@ -262,8 +257,7 @@ static void redraw_palettes(void **state) {
     assert_int_equal(uw__redraw_init("", "agent.color", &d, &err), UW_ENOTFOUND);
 }
 
-/* ---- arithmetic
- * ----------------------------------------------------------------------------------------- */
+/* ---- arithmetic ---------------------------------------------------------------------------- */
 
 static void flops(void **state) {
     (void)state;

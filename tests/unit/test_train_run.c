@@ -17,8 +17,7 @@ static bool exists(const char *name) {
     return !access(tempdir_file(name), F_OK);
 }
 
-/* ---- what it leaves
- * -------------------------------------------------------------------------------- */
+/* ---- what it leaves ------------------------------------------------------------------------ */
 
 static void leaves_a_run(void **state) {
     (void)state;
@@ -107,8 +106,7 @@ static void refuses_another_run(void **state) {
     CHECK_OK(train_here("data.uw", "run", &c, TRAIN_RESUME, &r), &train_err); /* still there */
 }
 
-/* ---- data that does not fit
- * ------------------------------------------------------------------------ */
+/* ---- data that does not fit ---------------------------------------------------------------- */
 
 static void wrong_columns(void **state) {
     (void)state;
@@ -187,8 +185,7 @@ static void sensor_columns(void **state) {
     }
 }
 
-/* ---- trouble on the way
- * ------------------------------------------------------------------------------ */
+/* ---- trouble on the way -------------------------------------------------------------------- */
 
 static void not_finite_loss(void **state) {
     (void)state;
