@@ -1,5 +1,5 @@
-/* One frame in, bytes out, and back: the only file that knows zstd.  An encoder or decoder belongs to
- * one thread at a time and is reused, so that a frame costs no allocation. */
+/* One frame in, bytes out, and back: the only file that knows zstd.  An encoder or decoder belongs
+ * to one thread at a time and is reused, so that a frame costs no allocation. */
 #ifndef UW_CODEC_H
 #define UW_CODEC_H
 

@@ -7,12 +7,13 @@
 /* Read and check the header of an open file of `size` bytes. */
 uw_status uw__scan_header(int fd, const char *path, uint64_t size, uw__header *out, uw_err *err);
 
-/* Find all chunks. Own: out->chunks, uw__index_free.  Damage is not an error: what cannot be used is counted
- * in out->torn.  Returns UW_EIO and UW_ENOMEM only. */
+/* Find all chunks. Own: out->chunks, uw__index_free.  Damage is not an error: what cannot be used
+ * is counted in out->torn.  Returns UW_EIO and UW_ENOMEM only. */
 uw_status uw__scan_index(int fd, const char *path, uint64_t size, const uw__header *header,
                          uw__index *out, uw_err *err);
 
-/* Read a chunk's header; UW_EFORMAT when it is not the one the index promised. blocks: [num_columns] */
+/* Read a chunk's header; UW_EFORMAT when it is not the one the index promised. blocks:
+ * [num_columns] */
 uw_status uw__scan_chunk(int fd, const char *path, const uw__header *header, const uw__chunk *chunk,
                          uw__block *blocks, uw_err *err);
 

@@ -1,6 +1,6 @@
-/* Random-access files of recordings: regular files only, read at any offset by any thread, written by
- * one locked writer.  Reads go through pread and not through a map of the file, so that a file cut
- * short by another program is an error to report and never a SIGBUS. */
+/* Random-access files of recordings: regular files only, read at any offset by any thread, written
+ * by one locked writer.  Reads go through pread and not through a map of the file, so that a file
+ * cut short by another program is an error to report and never a SIGBUS. */
 #ifndef UW_STORE_H
 #define UW_STORE_H
 

@@ -1,4 +1,5 @@
-/* Small recordings for tests: every type and codec, contents a function of (column, episode, row). */
+/* Small recordings for tests: every type and codec, contents a function of (column, episode, row).
+ */
 #ifndef UW_RECORDING_H
 #define UW_RECORDING_H
 
@@ -16,7 +17,10 @@ enum { REC_COLUMNS = 8, REC_CELL_MAX = 256 };
 
 static inline void rec_columns(uw_column columns[REC_COLUMNS]) {
     const uw_column all[REC_COLUMNS] = {
-        {.name = "pixels", .dtype = UW_DTYPE_U8, .num_dims = 3, .shape = {6, 5, 3},
+        {.name = "pixels",
+         .dtype = UW_DTYPE_U8,
+         .num_dims = 3,
+         .shape = {6, 5, 3},
 #if defined(UW_ZSTD)
          .codec = UW_CODEC_ZSTD
 #endif
@@ -44,28 +48,42 @@ static inline uint64_t rec_mix(uint64_t x) {
     return x ^ (x >> 32);
 }
 
-/* Fill the row of a column: smooth pictures, awkward numbers (NaN, -0, subnormals, the largest integers). */
+/* Fill the row of a column: smooth pictures, awkward numbers (NaN, -0, subnormals, the largest
+ * integers). */
 static inline void rec_cell(const uw_column *c, int32_t column, int64_t episode, int64_t row,
                             void *out) {
     static const double odd[] = {0.1, -0.0, 1e-310, 1e300, 3.5, -2.25, 1.0 / 3.0, 123456789.0};
     unsigned char *at = out;
     const size_t width = uw_dtype_bytes(c->dtype), n = rec_row_bytes(c) / width;
     for (size_t i = 0; i < n; i++, at += width) {
-        const uint64_t r =
-            rec_mix((uint64_t)column * 1000003u + (uint64_t)episode * 7919u + (uint64_t)row * 31u + i);
+        const uint64_t r = rec_mix((uint64_t)column * 1000003u + (uint64_t)episode * 7919u +
+                                   (uint64_t)row * 31u + i);
         const float f32 = row % 5 == 4 ? NAN : (float)odd[r % 8] * (float)(i + 1);
         const double f64 = row % 7 == 6 ? (double)NAN : odd[r % 8];
         const int32_t i32 = (int32_t)(uint32_t)r;
         const int64_t i64 = (int64_t)r;
-        const uint8_t u8 = (uint8_t)(c->num_dims == 3 ? (r % 3 ? episode * 20 : row * 9) : (int64_t)r);
+        const uint8_t u8 =
+            (uint8_t)(c->num_dims == 3 ? (r % 3 ? episode * 20 : row * 9) : (int64_t)r);
         const uint8_t flag = (uint8_t)(r & 1);
         switch (c->dtype) {
-        case UW_DTYPE_F32: memcpy(at, &f32, width); break;
-        case UW_DTYPE_F64: memcpy(at, &f64, width); break;
-        case UW_DTYPE_I32: memcpy(at, &i32, width); break;
-        case UW_DTYPE_I64: memcpy(at, &i64, width); break;
-        case UW_DTYPE_BOOL: memcpy(at, &flag, width); break;
-        default: memcpy(at, &u8, width); break;
+        case UW_DTYPE_F32:
+            memcpy(at, &f32, width);
+            break;
+        case UW_DTYPE_F64:
+            memcpy(at, &f64, width);
+            break;
+        case UW_DTYPE_I32:
+            memcpy(at, &i32, width);
+            break;
+        case UW_DTYPE_I64:
+            memcpy(at, &i64, width);
+            break;
+        case UW_DTYPE_BOOL:
+            memcpy(at, &flag, width);
+            break;
+        default:
+            memcpy(at, &u8, width);
+            break;
         }
     }
 }
@@ -89,12 +107,17 @@ static inline uw_status rec_episode(uw_recorder *rec, const uw_column *columns, 
 /* Record episodes of the given lengths into a new file. */
 static inline void rec_write(const char *path, const uw_column *columns, int32_t n,
                              const int64_t *rows, int64_t episodes) {
-    const uw_dataset_meta meta = {.env = "two_room", .policy = "random", .variation = "--size 6",
-                                  .action_repeat = 5, .row_seconds = 0.5, .seed = 42};
+    const uw_dataset_meta meta = {.env = "two_room",
+                                  .policy = "random",
+                                  .variation = "--size 6",
+                                  .action_repeat = 5,
+                                  .row_seconds = 0.5,
+                                  .seed = 42};
     uw_recorder *rec = NULL;
     uw_err err = {0};
     CHECK_OK(uw_recorder_open(path, columns, n, &meta, UW_OPEN_NEW, &rec, &err), &err);
-    for (int64_t e = 0; e < episodes; e++) CHECK_OK(rec_episode(rec, columns, n, e, rows[e], &err), &err);
+    for (int64_t e = 0; e < episodes; e++)
+        CHECK_OK(rec_episode(rec, columns, n, e, rows[e], &err), &err);
     CHECK_OK(uw_recorder_close(rec, &err), &err);
 }
 
