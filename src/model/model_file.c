@@ -14,10 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fileio.h"
 #include "json.h"
 #include "model_struct.h"
 #include "safetensors.h"
 #include "tensors.h"
+
+static const char FIX_DAMAGED[] = "take the file from where it was written once more";
 
 /* ---- reading -----------------------------------------------------------------------------------
  */
@@ -67,12 +70,11 @@ static uw_status check_tensors(const char *path, const uw_net *net, const uw_saf
         if (uw__net_find(net, name) < 0) note(&m, "extra ", name);
     }
     if (!m.missing && !m.extra && !m.misshaped) return UW_OK;
-    uw_err_fix(err, "the tensors do not belong to the configuration in the same file");
-    return uw_fail(err, UW_ESHAPE,
-                   "%s: tensors, wanted %d as configured, got %d missing, %d extra, "
-                   "%d mis-shaped: %s",
-                   path, (int)net->num_tensors, (int)m.missing, (int)m.extra, (int)m.misshaped,
-                   m.text);
+    return uw__refuse(err, UW_ESHAPE, path, "wrong_tensors",
+                      "the tensors do not belong to the configuration in the same file",
+                      "wanted %d as configured, got %d missing, %d extra, %d mis-shaped: %s",
+                      (int)net->num_tensors, (int)m.missing, (int)m.extra, (int)m.misshaped,
+                      m.text);
 }
 
 /* Copy the numbers into params and buffers, refusing what is not finite. */
@@ -86,8 +88,8 @@ static uw_status read_tensors(const char *path, const uw_net *net, const uw_safe
             int64_t value;
             memcpy(&value, got.data, sizeof value);
             if (value < 0 || value > 1 << 24) {
-                return uw_fail(err, UW_EFORMAT, "%s: %s, wanted a count 0 .. 2^24, got %" PRId64,
-                               path, t->name, value);
+                return uw__refuse(err, UW_EFORMAT, path, "bad_count", FIX_DAMAGED,
+                                  "%s, wanted 0 .. 2^24, got %" PRId64, t->name, value);
             }
             *to = (float)value;
             continue;
@@ -95,8 +97,10 @@ static uw_status read_tensors(const char *path, const uw_net *net, const uw_safe
         memcpy(to, got.data, t->count * sizeof *to);
         for (size_t k = 0; k < t->count; k++) {
             if (!isfinite(to[k])) {
-                return uw_fail(err, UW_ENONFINITE, "%s: %s[%zu], wanted a finite number, got %g",
-                               path, t->name, k, (double)to[k]);
+                return uw__refuse(err, UW_ENONFINITE, path, "not_finite",
+                                  "train again from the last good checkpoint",
+                                  "%s[%zu], wanted a finite number, got %g", t->name, k,
+                                  (double)to[k]);
             }
         }
     }
@@ -106,13 +110,13 @@ static uw_status read_tensors(const char *path, const uw_net *net, const uw_safe
 static uw_status read_floats(const char *path, const uw_json *j, const char *key, int32_t want,
                              float *out, int32_t *count, uw_err *err) {
     double *numbers = malloc((size_t)(want + 1) * sizeof *numbers);
-    if (!numbers) return uw_fail(err, UW_ENOMEM, "%s: %d numbers", path, (int)want);
+    if (!numbers) return uw__no_memory(err, path, sizeof *numbers * (uint64_t)want);
     uw_status s = UW_OK;
     const int32_t n = uw__json_get_f64s(j, key, numbers, want + 1);
     *count = n < 0 ? 0 : n;
     if (*count != 0 && *count != want) {
-        s = uw_fail(err, UW_ESHAPE, "%s: normalisers.%s, wanted %d numbers, got %d", path, key,
-                    (int)want, (int)n);
+        s = uw__refuse(err, UW_ESHAPE, path, "bad_normalisers", FIX_DAMAGED,
+                       "%s, wanted %d numbers, got %d", key, (int)want, (int)n);
     }
     for (int32_t i = 0; !s && i < *count; i++) out[i] = (float)numbers[i];
     free(numbers);
@@ -138,8 +142,9 @@ static uw_status read_normalisers(const char *path, const char *text, const uw_m
     if (!s) s = read_floats(path, j, "observe_mean", o, n->observe_mean, &counts[2], err);
     if (!s) s = read_floats(path, j, "observe_std", o, n->observe_std, &counts[3], err);
     if (!s && (counts[0] != counts[1] || counts[2] != counts[3])) {
-        s = uw_fail(err, UW_EFORMAT, "%s: normalisers, wanted a std for every mean, got %d and %d",
-                    path, (int)(counts[1] + counts[3]), (int)(counts[0] + counts[2]));
+        s = uw__refuse(err, UW_EFORMAT, path, "bad_normalisers", FIX_DAMAGED,
+                       "wanted a std for every mean, got %d and %d", (int)(counts[1] + counts[3]),
+                       (int)(counts[0] + counts[2]));
     }
     n->action_dim = counts[0];
     n->observe_dim = counts[2];
@@ -167,58 +172,70 @@ static uw_status read_provenance(const char *path, const uw_safetensors *file, u
     const char *seed = uw__json_get_str(*json, "seed");
     if (seed) p->seed = strtoull(seed, NULL, 10);
     if (uw__json_get_i64(*json, "action_repeat", &repeat) && (repeat < 1 || repeat > 1000)) {
-        return uw_fail(err, UW_EFORMAT, "%s: action_repeat, wanted 1 .. 1000, got %" PRId64, path,
-                       repeat);
+        return uw__refuse(err, UW_EFORMAT, path, "bad_provenance", FIX_DAMAGED,
+                          "action_repeat, wanted 1 .. 1000, got %" PRId64, repeat);
     }
     p->action_repeat = (int32_t)repeat;
     return UW_OK;
 }
 
-static uw_status read_config(const char *path, const uw_safetensors *file, uw_model_config *config,
+/* The same refusal, of the file this time: what an object inside it said about itself. */
+static uw_status refuse_inner(const char *path, const char *reason, uw_status status,
+                              const uw_err *inner, uw_err *err) {
+    if (status == UW_ENOMEM) return uw_fail(err, status, "%s: %s", path, inner->text);
+    return uw__refuse(err, status == UW_EINVAL ? UW_EFORMAT : status, path, reason,
+                      inner->fix[0] ? inner->fix : FIX_DAMAGED, "%s", inner->text);
+}
+
+/* The configuration and the table that it implies; net is the caller's to finish. */
+static uw_status read_config(const char *path, const uw_safetensors *file, uw_net *net,
                              uw_err *err) {
+    uw_model_config config;
     uw_err inner = {0};
     const char *text = uw__safetensors_meta(file, "umwelt.config");
     if (!text) {
-        uw_err_fix(err, "a model written by `umwelt train` carries its configuration");
-        return uw_fail(err, UW_EFORMAT, "%s: metadata, wanted umwelt.config, got none", path);
+        return uw__refuse(err, UW_EFORMAT, path, "no_config",
+                          "a model written by `umwelt train` carries its configuration",
+                          "metadata, wanted umwelt.config, got none");
     }
-    const uw_status s = uw__model_config_from_json(text, config, &inner);
-    if (!s) return UW_OK;
-    if (inner.fix[0]) uw_err_fix(err, "%s", inner.fix);
-    return uw_fail(err, s == UW_ENOMEM ? s : UW_EFORMAT, "%s: %s", path, inner.text);
+    uw_status s = uw__model_config_from_json(text, &config, &inner);
+    if (!s) s = uw__net_init(&config, net, &inner);
+    return s ? refuse_inner(path, "bad_config", s, &inner, err) : UW_OK;
 }
 
 uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     uw_safetensors *file = NULL;
-    uw_model_config config;
     uw_net net = {0};
     uw_normalisers normalisers;
     uw_provenance provenance;
     uw_json *json = NULL;
     float *params = NULL, *buffers = NULL, *block = NULL;
+    uw_err inner = {0};
 
     *out = NULL;
     uw_status s = uw__safetensors_open(path, 0, &file, err);
-    if (!s) s = read_config(path, file, &config, err);
-    if (!s) s = uw__net_init(&config, &net, err);
+    if (!s) s = read_config(path, file, &net, err);
     /* the file holds as many bytes as the table asks for before any memory is taken */
     if (!s) s = check_tensors(path, &net, file, err);
     if (s) goto done;
+    const uw_model_config *config = &net.config;
+    const size_t normalised = (size_t)config->action_dim + (size_t)config->observe_dim;
     params = malloc((net.num_params + 1) * sizeof *params);
     buffers = malloc((net.num_buffers + 1) * sizeof *buffers);
-    block =
-        malloc(2 * ((size_t)config.action_dim + (size_t)config.observe_dim + 1) * sizeof *block);
+    block = malloc((2 * normalised + 1) * sizeof *block);
     if (!params || !buffers || !block) {
-        s = uw_fail(err, UW_ENOMEM, "%s: %zu numbers", path, net.num_params);
+        s = uw__no_memory(err, path, net.num_params * sizeof *params);
         goto done;
     }
     s = read_tensors(path, &net, file, params, buffers, err);
     if (!s) {
-        s = read_normalisers(path, uw__safetensors_meta(file, "umwelt.normalisers"), &config, block,
+        s = read_normalisers(path, uw__safetensors_meta(file, "umwelt.normalisers"), config, block,
                              &normalisers, err);
     }
     if (!s) s = read_provenance(path, file, &json, &provenance, err);
-    if (!s) s = uw__model_new(&config, params, buffers, &normalisers, &provenance, out, err);
+    if (s) goto done;
+    s = uw__model_new(config, params, buffers, &normalisers, &provenance, out, &inner);
+    if (s) refuse_inner(path, "bad_normalisers", s, &inner, err);
 done:
     uw__json_free(json);
     free(params);
@@ -281,7 +298,7 @@ uw_status uw_model_save(const uw_model *model, const char *path, bool overwrite,
     uw_status s = uw__model_config_to_json(&model->net.config, &config);
 
     if (s || !tensors || !normalisers || !provenance) {
-        s = uw_fail(err, UW_ENOMEM, "%s: a header of %d tensors", path, (int)count);
+        s = uw__no_memory(err, path, sizeof *tensors * (uint64_t)count);
         goto done;
     }
     for (int32_t i = 0; i < count; i++) tensors[i] = uw_model_tensor(model, i);
