@@ -160,7 +160,7 @@ void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t s
     const double sample = (double)(config->batch / config->accumulate) *
                           (config->sigreg_per_step ? 1.0 : (double)config->window);
     const double raw = config->sigreg_times_n ? losses->sigreg / sample : losses->sigreg;
-    if (step < 200) return;
+    if (step < config->warmup_steps + 150) return; /* 200 in the recipe */
     if (config->sigreg_weight > 0.0f && raw > 0.15 && !(*warned & WARN_SIGREG)) {
         *warned |= WARN_SIGREG;
         uw__log(ctx, UW_LOG_WARN,

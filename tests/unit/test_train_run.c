@@ -209,14 +209,31 @@ static void not_finite_loss(void **state) {
 
 static void warns_of_collapse(void **state) {
     (void)state;
-    uw_train_config c = tiny_config(201);
+    uw_train_config c = tiny_config(160);
     uw_train_result r;
     c.lr = 0.0f;
     c.augment = UW_AUGMENT_NONE;
     c.sigreg_directions = 4;
     CHECK_OK(train_here("data.uw", "still", &c, TRAIN_NEW, &r), &train_err);
-    assert_non_null(strstr(train_said, "WARN step 201: sigreg is 0."));
+    assert_non_null(strstr(train_said, "WARN step 153: sigreg is 0."));
     assert_true(strstr(strstr(train_said, "sigreg is") + 1, "sigreg is") == NULL); /* once */
+}
+
+/* A time limit ends a run early but in order: its model is written, and a resume goes on to the
+ * same end. */
+static void time_limit(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    uw_train_result r, whole;
+    CHECK_OK(train_here("data.uw", "untimed", &c, TRAIN_NEW, &whole), &train_err);
+    c.minutes = 1e-9;
+    CHECK_OK(train_here("data.uw", "timed", &c, TRAIN_NEW, &r), &train_err);
+    assert_int_equal(r.steps, 1);
+    assert_true(exists("timed/model.safetensors"));
+    c.minutes = 0.0;
+    CHECK_OK(train_here("data.uw", "timed", &c, TRAIN_RESUME, &r), &train_err);
+    assert_int_equal(r.steps, STEPS);
+    assert_string_equal(r.tensors_sha256, whole.tensors_sha256);
 }
 
 static void full_disk(void **state) {
@@ -260,7 +277,7 @@ int main(void) {
         cmocka_unit_test(never_overwrites),  cmocka_unit_test(refuses_another_run),
         cmocka_unit_test(wrong_columns),     cmocka_unit_test(not_finite_data),
         cmocka_unit_test(sensor_columns),    cmocka_unit_test(not_finite_loss),
-        cmocka_unit_test(warns_of_collapse), cmocka_unit_test(full_disk),
-        cmocka_unit_test(two_trainers)};
+        cmocka_unit_test(warns_of_collapse), cmocka_unit_test(time_limit),
+        cmocka_unit_test(full_disk),         cmocka_unit_test(two_trainers)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }
