@@ -50,8 +50,8 @@ VEC void run_edge(float *to, const float *row, size_t ox, const uw_conv_dims *d)
     run_zero(to + before + inside, d->kernel * d->c - before - inside);
 }
 
-/* Input rows in the order they lie in memory: a picture comes from far away and is read front to back,
- * the unrolled rows stay near. */
+/* Input rows in the order they lie in memory: a picture comes from far away and is read front to
+ * back, the unrolled rows stay near. */
 void UW_ISA(im2col)(float *col, const float *picture, const uw_conv_dims *d) {
     const size_t run = d->kernel * d->c; /* kx and c are neighbours in the picture, too */
     const size_t width = d->kernel * run;

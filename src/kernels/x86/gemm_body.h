@@ -21,12 +21,14 @@
 enum {
     K_UNROLL = 4,
     MAX_VECS = 3,          /* widest panel, in vectors */
-    K_BLOCK = 256,         /* a packed panel of two vectors stays in the first-level cache */
+    K_BLOCK = 256,         /* a packed panel about fills the first-level cache */
     K_BLOCK_TRANS_A = 128, /* both operands stream: a slice of each should stay */
     N_BLOCK = 480,         /* packed block: at most K_BLOCK x (N_BLOCK + 3 VW) floats of scratch */
     M_BLOCK = 240,         /* rows of A that stay in the second-level cache while panels pass */
-    IN_PLACE_ROWS = 32     /* up to here packing B would cost more than it saves */
+    PACKED_B = K_BLOCK * (N_BLOCK + 3 * VW), /* floats; the copy of A follows in the scratch */
+    IN_PLACE_ROWS = 32                       /* up to here packing B costs more than it saves */
 };
+_Static_assert(PACKED_B + K_BLOCK_TRANS_A * M_BLOCK <= UW_GEMM_SCRATCH, "both blocks fit");
 
 /* How a tile meets A: rows as stored, columns of a transposed A, or rows by pairs of k. */
 typedef enum tile_walk { WALK_ROWS, WALK_COLUMNS, WALK_PAIRS } tile_walk;
@@ -99,6 +101,11 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
     const float *a[POINTERS], *b = t->b;
     UNROLL for (int i = 0; i < pointers; i++) a[i] = t->a + (size_t)i * 3 * t->lda;
     size_t lda = t->lda, k = t->k;
+    /* The lines of C are on their way while the sums are made. */
+    UNROLL for (int i = 0; i < rows; i++) {
+        UNROLL for (int v = 0; v < vecs; v++)
+            _mm_prefetch((const char *)(t->c + (size_t)i * t->ldc + v * VW), _MM_HINT_T0);
+    }
     const size_t ldb = t->ldb, jump = walk == WALK_COLUMNS ? lda : (size_t)per_step;
     const vmask last = walk == WALK_PAIRS ? v_first(VW) : t->last;
     /* Scalar additions take turns with the FMAs on their ports: pay for them once in K_UNROLL. */
@@ -143,8 +150,8 @@ TILES_SINGLE(COLUMNS)
 #undef COLUMNS
 #undef TILE
 
-    /* The tiles of each width, tallest first, down to one row. */
-    typedef struct tile_kind {
+/* The tiles of each width, tallest first, down to one row. */
+typedef struct tile_kind {
     int rows, vecs;
     tile_fn *run;
 } tile_kind;
@@ -225,6 +232,13 @@ static void pack_panel(float *panel, const uw_gemm_args *g, const float *b, size
     }
 }
 
+/* `count` rows of `width` values side by side, M_BLOCK apart. */
+static void copy_rows(float *dst, const float *src, size_t lds, size_t count, size_t width) {
+    for (; count > 0; count--, src += lds, dst += M_BLOCK) {
+        for (size_t j = 0; j < width; j += VW) v_put(dst + j, width - j, v_get(src + j, width - j));
+    }
+}
+
 /* One block of op(B), `count` rows from k0 and `width` columns from j0, against all rows of A. */
 static void block_run(const uw_gemm_args *g, size_t k0, size_t count, size_t j0, size_t width,
                       float *scratch) {
@@ -239,16 +253,25 @@ static void block_run(const uw_gemm_args *g, size_t k0, size_t count, size_t j0,
     }
     tile_args t = {.lda = g->lda, .ldc = g->ldc, .k = count, .accumulate = g->accumulate || k0 > 0};
     for (size_t i = 0; i < g->m; i += M_BLOCK) {
+        const size_t rows = g->m - i < M_BLOCK ? g->m - i : M_BLOCK;
+        const float *a = g->a + (g->trans_a ? k0 * g->lda + i : i * g->lda + k0);
+        if (g->trans_a && g->lda > M_BLOCK) {
+            /* Rows of a wide matrix fall on the same few lines of the cache: bring them together.
+             */
+            copy_rows(scratch + PACKED_B, a, g->lda, count, rows);
+            a = scratch + PACKED_B;
+            t.lda = M_BLOCK;
+        }
         for (size_t j = 0, step; j < width; j += step) {
             const int vecs = panel_vecs(width - j);
             step = (size_t)vecs * VW;
             t.b = in_place ? b + j : scratch + j * count;
             t.ldb = in_place ? g->ldb : paired ? 2 * VW : step;
-            t.a = g->a + (g->trans_a ? k0 * g->lda + i : i * g->lda + k0);
+            t.a = a;
             t.c = g->c + i * g->ldc + j0 + j;
             t.bias = g->bias && k0 == 0 ? g->bias + j0 + j : NULL;
             t.last = v_first(width - j - (step - VW));
-            panel_run(&t, vecs, g->trans_a, g->m - i < M_BLOCK ? g->m - i : M_BLOCK);
+            panel_run(&t, vecs, g->trans_a, rows);
         }
     }
 }

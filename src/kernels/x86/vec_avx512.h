@@ -70,9 +70,14 @@ VEC vf v_fma(vf a, vf b, vf c) {
 VEC vf v_fnma(vf a, vf b, vf c) {
     return _mm512_fnmadd_ps(a, b, c);
 }
-/* *sum += a b, where the compiler must not choose another register for the sum. */
+/* *sum += a b.  gcc is not left the choice of another register for the sum: it would shuffle whole
+ * tiles of them from step to step. */
 VEC void v_fma_into(vf *sum, vf a, vf b) {
+#if defined(__clang__)
+    *sum = _mm512_fmadd_ps(a, b, *sum);
+#else
     __asm__("vfmadd231ps %2, %1, %0" : "+v"(*sum) : "v"(a), "v"(b));
+#endif
 }
 /* p[0], p[1] in every even and odd lane. */
 VEC vf v_set_pair(const float *p) {
