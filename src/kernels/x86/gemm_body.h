@@ -4,9 +4,9 @@
  * vectors; sweep tiles of rows x panel over M with all accumulators in registers, A broadcast from
  * where it stands.  B that is contiguous along N and met by few rows is read in place instead.
  *
- * An entry of C is one chain of FMAs per K block, blocks added in order: the order depends on K
- * alone (and on trans_a), never on M or on the position of the row, so callers may cut M as they
- * like. */
+ * An entry of C is one chain of FMAs per K block (two, of even and odd k, where N fits one vector),
+ * blocks added in order: K, N and the transpositions alone fix the order, never M or the position
+ * of the row, so callers may cut M as they like. */
 #ifndef UW_GEMM_BODY_H
 #define UW_GEMM_BODY_H
 
@@ -26,7 +26,8 @@ enum {
     N_BLOCK = 480,         /* packed block: at most K_BLOCK x (N_BLOCK + 3 VW) floats of scratch */
     M_BLOCK = 240,         /* rows of A that stay in the second-level cache while panels pass */
     PACKED_B = K_BLOCK * (N_BLOCK + 3 * VW), /* floats; the copy of A follows in the scratch */
-    IN_PLACE_ROWS = 32                       /* up to here packing B costs more than it saves */
+    WIDE_A = 96,       /* a transposed A with rows this long is copied, if enough columns meet it */
+    IN_PLACE_ROWS = 32 /* up to here packing B costs more than it saves */
 };
 _Static_assert(PACKED_B + K_BLOCK_TRANS_A * M_BLOCK <= UW_GEMM_SCRATCH, "both blocks fit");
 
@@ -52,9 +53,12 @@ VEC void tile_store(int rows, int vecs, const tile_args *t, vf sum[][MAX_VECS]) 
     const size_t ldc = t->ldc;
     const vmask last = t->last;
     if (bias) {
+        vf shift[MAX_VECS];
         UNROLL for (int v = 0; v < vecs; v++) {
-            const vf x = v == vecs - 1 ? v_load_some(bias + v * VW, last) : v_load(bias + v * VW);
-            UNROLL for (int i = 0; i < rows; i++) sum[i][v] = v_add(sum[i][v], x);
+            shift[v] = v == vecs - 1 ? v_load_some(bias + v * VW, last) : v_load(bias + v * VW);
+        }
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int v = 0; v < vecs; v++) sum[i][v] = v_add(sum[i][v], shift[v]);
         }
     }
     const bool accumulate = t->accumulate;
@@ -255,9 +259,8 @@ static void block_run(const uw_gemm_args *g, size_t k0, size_t count, size_t j0,
     for (size_t i = 0; i < g->m; i += M_BLOCK) {
         const size_t rows = g->m - i < M_BLOCK ? g->m - i : M_BLOCK;
         const float *a = g->a + (g->trans_a ? k0 * g->lda + i : i * g->lda + k0);
-        if (g->trans_a && g->lda > M_BLOCK) {
-            /* Rows of a wide matrix fall on the same few lines of the cache: bring them together.
-             */
+        if (g->trans_a && g->lda >= WIDE_A && width > 8 * VW) {
+            /* Slices of rows far apart share few lines of the cache: set them side by side. */
             copy_rows(scratch + PACKED_B, a, g->lda, count, rows);
             a = scratch + PACKED_B;
             t.lda = M_BLOCK;
