@@ -65,11 +65,14 @@ static uw_status add_factor(uw_redraw *d, const char *name, uw_err *err) {
         return UW_ENOTFOUND;
     }
     if (!f->affects_picture) {
-        return uw_fail(err, UW_EINVAL, "augment_factors: %s does not change the picture", name);
+        uw_fail(err, UW_EINVAL, "augment_factors: %s does not change the picture", name);
+        uw_err_fix(err, "leave it out");
+        return UW_EINVAL;
     }
     if (d->num_factors == UW_MAX_FACTOR_VALUES) {
-        return uw_fail(err, UW_EINVAL, "augment_factors: wanted at most %d factors",
-                       UW_MAX_FACTOR_VALUES);
+        uw_fail(err, UW_EINVAL, "augment_factors: wanted at most %d factors", UW_MAX_FACTOR_VALUES);
+        uw_err_fix(err, "name every factor once");
+        return UW_EINVAL;
     }
     d->factors[d->num_factors++] = f;
     return UW_OK;

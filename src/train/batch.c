@@ -137,12 +137,16 @@ static uw_status load(const uw_exec *e, load_args *a, uw_err *err) {
     uw_batch *b = a->batch;
     uw__pool_run(e->pool, b->windows, load_window, a);
     for (size_t w = 0; w < b->windows; w++) {
-        if (!b->status[w]) continue;
+        const uw_status first = (uw_status)b->status[w];
+        if (!first) continue;
         /* The first window that failed says why when it is read again, alone. */
         a->err = err;
         load_window(a, w, 0);
-        return b->status[w] ? (uw_status)b->status[w]
-                            : uw_fail(err, UW_EIO, "data set: reading a window failed once");
+        if (b->status[w]) return (uw_status)b->status[w];
+        uw_fail(err, first, "data set: a window could not be read at first: %s",
+                uw_status_str(first));
+        uw_err_fix(err, "continue with --resume");
+        return first;
     }
     if (a->feed->pixels >= 0) {
         uw__net_prepare(e, a->net, b->frames, b->windows * a->feed->window, b->x);

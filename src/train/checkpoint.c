@@ -33,8 +33,11 @@ typedef struct manifest {
 
 static uw_status join(char *out, const char *folder, const char *name, uw_err *err) {
     const int n = snprintf(out, MAX_PATH, "%s/%s", folder, name);
-    return n > 0 && n < MAX_PATH ? UW_OK
-                                 : uw_fail(err, UW_EINVAL, "%.80s: the path is too long", folder);
+    if (n > 0 && n < MAX_PATH) return UW_OK;
+    uw_fail(err, UW_EINVAL, "%.80s...: the path is too long, wanted below %d bytes", folder,
+            MAX_PATH);
+    uw_err_fix(err, "use a shorter path");
+    return UW_EINVAL;
 }
 
 /* gen-NNNNNNNN -> step, or -1. */
@@ -72,6 +75,7 @@ static void list_fini(tensor_list *l) {
     free(l->tensors);
     free(l->names);
     free(l->data);
+    *l = (tensor_list){0};
 }
 
 static uw_status list_init(const uw_snapshot *s, tensor_list *l, uw_err *err) {
@@ -81,7 +85,7 @@ static uw_status list_init(const uw_snapshot *s, tensor_list *l, uw_err *err) {
                        .data = calloc(most, sizeof *l->data)};
     if (!l->tensors || !l->names || !l->data) {
         list_fini(l);
-        return uw_fail(err, UW_ENOMEM, "checkpoint: no memory for its table");
+        return uw__no_memory(err, "checkpoint", most * NAME_BYTES);
     }
     for (int32_t i = 0; i < s->net->num_tensors; i++) {
         const uw_net_tensor *t = &s->net->tensors[i];
@@ -124,7 +128,7 @@ static uw_status write_manifest(const char *folder, const char *state_path, cons
     uw_json *json = status ? NULL : uw__json_new();
     if (status) goto done;
     if (!json) {
-        status = uw_fail(err, UW_ENOMEM, "checkpoint: no memory for its manifest");
+        status = uw__no_memory(err, folder, MAX_MANIFEST);
         goto done;
     }
     snprintf(hex, sizeof hex, "%016" PRIx64, uw__xxh3(data, size, 0));
@@ -150,8 +154,7 @@ static uw_status write_manifest(const char *folder, const char *state_path, cons
     set_number(json, "effective_rank", s->effective_rank);
     set_number(json, "min_variance", s->min_variance);
     text = uw__json_dump(json);
-    status = text ? join(path, folder, MANIFEST, err)
-                  : uw_fail(err, UW_ENOMEM, "checkpoint: no memory for its manifest");
+    status = text ? join(path, folder, MANIFEST, err) : uw__no_memory(err, folder, MAX_MANIFEST);
     if (!status) status = uw__file_write_atomic(path, text, strlen(text), true, err);
 done:
     free(data);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fileio.h"
 #include "internal.h"
 
 static bool is_picture(const uw_column *c) {
@@ -43,8 +44,10 @@ static uw_status use_pictures(uw_feed *f, uw_train_config *config, int32_t colum
         return UW_ESHAPE;
     }
     if (c->shape[0] != c->shape[1]) {
-        return uw_fail(err, UW_ESHAPE, "%s: wanted square pictures, got %" PRId64 " x %" PRId64,
-                       c->name, c->shape[0], c->shape[1]);
+        uw_fail(err, UW_ESHAPE, "%s: wanted square pictures, got %" PRId64 " x %" PRId64, c->name,
+                c->shape[0], c->shape[1]);
+        uw_err_fix(err, "record square frames, or crop them");
+        return UW_ESHAPE;
     }
     f->pixels = column;
     config->model.image_size = (int32_t)c->shape[0];
@@ -58,13 +61,16 @@ static uw_status use_sensor(uw_feed *f, int32_t column, uw_err *err) {
     const uw_column *c = uw_dataset_column(f->data, column);
     const size_t used = strlen(f->observe);
     if (!is_number(c)) {
-        return uw_fail(err, UW_ESHAPE, "%s: wanted a column of F32 or F64, got %s", c->name,
-                       uw_dtype_str(c->dtype));
+        uw_fail(err, UW_ESHAPE, "%s: wanted a column of F32 or F64, got %s", c->name,
+                uw_dtype_str(c->dtype));
+        uw_err_fix(err, "name columns of numbers (observe=...); umwelt inspect lists them");
+        return UW_ESHAPE;
     }
     if (used + strlen(c->name) + 2 > sizeof f->observe) {
-        return uw_fail(err, UW_EINVAL,
-                       "observe: the names of the columns are longer than %zu bytes",
-                       sizeof f->observe);
+        uw_fail(err, UW_EINVAL, "observe: the names of the columns are longer than %zu bytes",
+                sizeof f->observe);
+        uw_err_fix(err, "observe fewer columns");
+        return UW_EINVAL;
     }
     snprintf(f->observe + used, sizeof f->observe - used, "%s%s", used ? "," : "", c->name);
     f->columns[f->num_columns++] = column;
@@ -79,8 +85,10 @@ static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
         return UW_ESHAPE;
     }
     if (f->observe_dim == 0 || f->observe_dim > 65536) {
-        return uw_fail(err, UW_ESHAPE, "observe: wanted 1 .. 65536 numbers per row, got %zu",
-                       f->observe_dim);
+        uw_fail(err, UW_ESHAPE, "observe: wanted 1 .. 65536 numbers per row, got %zu",
+                f->observe_dim);
+        uw_err_fix(err, "name columns of numbers (observe=...); umwelt inspect lists them");
+        return UW_ESHAPE;
     }
     config->model.image_size = 0;
     config->model.observe_dim = (int32_t)f->observe_dim;
@@ -112,11 +120,12 @@ static uw_status resolve_observe(uw_feed *f, uw_train_config *config, uw_err *er
         s = find_column(f, "observe", name, &column, err);
         if (!s && is_picture(uw_dataset_column(f->data, column))) {
             const bool alone = at == config->observe && !at[length];
-            return alone ? use_pictures(f, config, column, err)
-                         : uw_fail(err, UW_ESHAPE,
-                                   "observe: pictures cannot be mixed with other "
-                                   "columns, got %.80s",
-                                   config->observe);
+            if (alone) return use_pictures(f, config, column, err);
+            uw_fail(err, UW_ESHAPE,
+                    "observe: pictures cannot be mixed with other columns, got %.80s",
+                    config->observe);
+            uw_err_fix(err, "observe pictures alone, or sensor columns alone");
+            return UW_ESHAPE;
         }
         if (!s) s = use_sensor(f, column, err);
         at += length + (at[length] == ',');
@@ -136,9 +145,10 @@ static uw_status resolve_action(uw_feed *f, uw_train_config *config, uw_err *err
     }
     const uw_column *c = uw_dataset_column(f->data, f->action);
     if (!is_number(c) || c->num_dims > 1) {
-        return uw_fail(err, UW_ESHAPE,
-                       "%s: wanted actions as a vector of F32 or F64, got rank %d %s", c->name,
-                       (int)c->num_dims, uw_dtype_str(c->dtype));
+        uw_fail(err, UW_ESHAPE, "%s: wanted actions as a vector of F32 or F64, got rank %d %s",
+                c->name, (int)c->num_dims, uw_dtype_str(c->dtype));
+        uw_err_fix(err, "name the column of actions (action=...); umwelt inspect lists them");
+        return UW_ESHAPE;
     }
     config->model.action_dim = (int32_t)numbers_per_row(c);
     return UW_OK;
@@ -164,7 +174,7 @@ static uw_status check_finite(const uw_feed *f, int32_t column, bool actions, uw
         if (rows > longest) longest = rows;
     }
     unsigned char *rows = malloc((size_t)longest * row_bytes + 1);
-    if (!rows) return uw_fail(err, UW_ENOMEM, "%s: no memory for an episode", c->name);
+    if (!rows) return uw__no_memory(err, c->name, (uint64_t)longest * row_bytes);
     for (int64_t e = 0; !s && e < episodes; e++) {
         const int64_t n = uw_dataset_episode_rows(f->data, e);
         s = uw_dataset_rows(f->data, column, e, 0, n, 1, rows, err);
@@ -203,7 +213,7 @@ static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_
     n->observe_mean = calloc(f->observe_dim + 1, sizeof(float));
     n->observe_std = calloc(f->observe_dim + 1, sizeof(float));
     if (!n->action_mean || !n->action_std || !n->observe_mean || !n->observe_std) {
-        return uw_fail(err, UW_ENOMEM, "normalisers: out of memory");
+        return uw__no_memory(err, "normalisers", actions + f->observe_dim);
     }
     n->action_dim = (int32_t)actions;
     n->observe_dim = (int32_t)f->observe_dim;
@@ -229,9 +239,11 @@ static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_er
     if (s) return s;
     const uw_column *c = uw_dataset_column(f->data, f->state);
     if (c->dtype != UW_DTYPE_F32 || numbers_per_row(c) != f->redraw.env->state_dim) {
-        return uw_fail(err, UW_ESHAPE, "state: wanted F32 x %d of world %s, got %s x %" PRId64,
-                       (int)f->redraw.env->state_dim, meta->env, uw_dtype_str(c->dtype),
-                       numbers_per_row(c));
+        uw_fail(err, UW_ESHAPE, "state: wanted F32 x %d of world %s, got %s x %" PRId64,
+                (int)f->redraw.env->state_dim, meta->env, uw_dtype_str(c->dtype),
+                numbers_per_row(c));
+        uw_err_fix(err, "record with umwelt collect, or set augment=colour");
+        return UW_ESHAPE;
     }
     return UW_OK;
 }
@@ -308,6 +320,7 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
     if (!s && config->inverse_weight > 0.0f) {
         if (!config->model.action_dim) {
             s = uw_fail(err, UW_EINVAL, "inverse_weight: wanted 0 without actions");
+            uw_err_fix(err, "set inverse_weight=0, or action=NAME");
         }
         if (!config->model.inverse_dim) config->model.inverse_dim = 64;
     }

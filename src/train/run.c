@@ -34,10 +34,15 @@ typedef struct run {
     bool resumed;
 } run;
 
+static uw_status too_long(const char *dir, uw_err *err) {
+    uw_fail(err, UW_EINVAL, "%.80s...: the path of the run is too long", dir);
+    uw_err_fix(err, "use a shorter path");
+    return UW_EINVAL;
+}
+
 static uw_status path_of(char out[MAX_PATH], const char *dir, const char *name, uw_err *err) {
     const int n = snprintf(out, MAX_PATH, "%s/%s", dir, name);
-    return n > 0 && n < MAX_PATH ? UW_OK
-                                 : uw_fail(err, UW_EINVAL, "%.80s: the path is too long", dir);
+    return n > 0 && n < MAX_PATH ? UW_OK : too_long(dir, err);
 }
 
 /* ---- the folder ---------------------------------------------------------------------------- */
@@ -240,7 +245,7 @@ uw_status uw_train_run(uw_context *ctx, const char *dataset, const char *run_dir
     int64_t done = 0;
     /* The model's path must fit its place in the result. */
     if (strlen(run_dir) + sizeof "/model.safetensors" > sizeof out->model_path) {
-        return uw_fail(err, UW_EINVAL, "%.80s: the path is too long", run_dir);
+        return too_long(run_dir, err);
     }
     uw_status s = resume || overwrite ? UW_OK : refuse_existing(run_dir, err);
     if (s) return s;
@@ -248,7 +253,7 @@ uw_status uw_train_run(uw_context *ctx, const char *dataset, const char *run_dir
     if (s) goto done;
     r.config_json = uw__settings_json(&r.t.config);
     if (!r.config_json) {
-        s = uw_fail(err, UW_ENOMEM, "train: no memory for the configuration");
+        s = uw__no_memory(err, "train: configuration", 4096);
         goto done;
     }
     s = begin(&r, resume, err);
@@ -256,6 +261,7 @@ uw_status uw_train_run(uw_context *ctx, const char *dataset, const char *run_dir
     if (!s) s = loop(&r, &done, err);
     if (!s) s = finish(&r, first, done, out, err);
 done:
+    if (s == UW_ENOMEM && err && !err->fix[0]) uw_err_fix(err, "close other programs");
     uw__runlog_close(r.log);
     free(r.config_json);
     uw__trainer_fini(&r.t);

@@ -82,12 +82,11 @@ static uw_status open_csv(uw_runlog *log, int64_t keep_step, uw_err *err) {
 
 uw_status uw__runlog_open(const char *run_dir, int64_t keep_step, uw_runlog **out, uw_err *err) {
     uw_runlog *log = calloc(1, sizeof *log);
-    if (!log) return uw_fail(err, UW_ENOMEM, "log.csv: out of memory");
+    if (!log) return uw__no_memory(err, "log.csv", sizeof *log);
     log->fd = -1;
-    const int n = snprintf(log->path, sizeof log->path, "%s/log.csv", run_dir);
-    uw_status s = n > 0 && (size_t)n < sizeof log->path
-                      ? open_csv(log, keep_step, err)
-                      : uw_fail(err, UW_EINVAL, "%.80s: the path is too long", run_dir);
+    snprintf(log->path, sizeof log->path, "%s/log.csv",
+             run_dir); /* the run made sure that it fits */
+    uw_status s = open_csv(log, keep_step, err);
     if (!s) s = uw__tfevents_open(run_dir, "train", keep_step, &log->events, err);
     if (s)
         uw__runlog_close(log);

@@ -148,6 +148,10 @@ static void wrong_columns(void **state) {
     file_write(tempdir_file("text.uw"), "not a data set at all", 21);
     expect(train_here("text.uw", "bad", &c, TRAIN_NEW, &r), UW_EFORMAT, "text.uw", "");
     assert_false(exists("bad")); /* nothing was written for any of them */
+    char deep[700];
+    memset(deep, 'd', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    expect(train_here("data.uw", deep, &c, TRAIN_NEW, &r), UW_EINVAL, "too long", "shorter");
 }
 
 static void not_finite_data(void **state) {
@@ -185,6 +189,132 @@ static void sensor_columns(void **state) {
     }
 }
 
+/* A recording as it comes from a machine: no pictures, numbers of both widths, flags, another name
+ * for the actions. */
+static void record_machine(const char *path, bool varied) {
+    uw_column columns[] = {
+        {.name = "level", .dtype = UW_DTYPE_F64, .num_dims = 0},
+        {.name = "valve", .dtype = UW_DTYPE_F64, .num_dims = 1, .shape = {1}},
+        {.name = "running", .dtype = UW_DTYPE_BOOL, .num_dims = 0},
+        {.name = "temperature", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}},
+        {.name = "pixels", .dtype = UW_DTYPE_U8, .num_dims = 3, .shape = {16, varied ? 16 : 12, 3}},
+        {.name = "state", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}},
+    };
+    const uw_dataset_meta meta = {.env = varied ? "two_room" : "", .action_repeat = 1};
+    const int32_t count = varied ? 6 : 5;
+    uint8_t frame[16 * 16 * 3] = {0};
+    if (varied) strcpy(columns[3].name, "wall.thickness");
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    CHECK_OK(uw_recorder_open(path, columns, count, &meta, UW_OPEN_NEW, &rec, &err), &err);
+    for (int e = 0; e < 6; e++) {
+        for (int t = 0; t < TINY_ROWS; t++) {
+            const double level = sin(0.3 * t + e),
+                         valve = t == TINY_ROWS - 1 ? NAN : cos(0.3 * t + e);
+            const float temperature[2] = {(float)(20 + t), (float)(e * t)}, state[2] = {50, 60};
+            const bool running = t % 2;
+            const void *cells[] = {&level, &valve, &running, temperature, frame, state};
+            CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
+        }
+        CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    }
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+}
+
+static void machine_columns(void **state) {
+    (void)state;
+    uw_train_config c;
+    uw_train_result r;
+    uw_model *model = NULL;
+    record_machine(tempdir_file("machine.uw"), false);
+    CHECK_OK(uw_train_preset("sensors", &c, &train_err), &train_err);
+    c.steps = STEPS;
+    c.batch = 16;
+    c.model.mlp_dim = 16;
+    expect(train_here("machine.uw", "bad", &c, TRAIN_NEW, &r), UW_ENOTFOUND, "no column action",
+           "action=none");
+    snprintf(c.action, sizeof c.action, "valve");
+    snprintf(c.observe, sizeof c.observe, "level,running");
+    expect(train_here("machine.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "got BOOL", "inspect");
+    snprintf(c.observe, sizeof c.observe, "temperature,level");
+    CHECK_OK(train_here("machine.uw", "machine", &c, TRAIN_NEW, &r), &train_err);
+    CHECK_OK(uw_model_load(r.model_path, &model, &train_err), &train_err);
+    assert_int_equal(uw_model_config_of(model)->observe_dim, 3);
+    assert_int_equal(uw_model_config_of(model)->action_dim, 1);
+    assert_string_equal(uw_model_provenance(model)->observe, "temperature,level");
+    uw_model_unload(model);
+
+    c = tiny_config(STEPS);
+    snprintf(c.action, sizeof c.action, "valve");
+    expect(train_here("machine.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE, "square pictures",
+           "square");
+}
+
+/* Without observe= every column of numbers but the actions is seen. */
+static void default_sensors(void **state) {
+    (void)state;
+    uw_train_config c;
+    uw_train_result r;
+    uw_model *model = NULL;
+    const uw_column columns[] = {{.name = "a", .dtype = UW_DTYPE_F64, .num_dims = 0},
+                                 {.name = "flag", .dtype = UW_DTYPE_BOOL, .num_dims = 0},
+                                 {.name = "b", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}}};
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    CHECK_OK(uw_recorder_open(tempdir_file("plain.uw"), columns, 3, NULL, UW_OPEN_NEW, &rec, &err),
+             &err);
+    for (int t = 0; t < 40; t++) {
+        const double a = sin(t);
+        const bool flag = t % 3 == 0;
+        const float b[2] = {(float)t, (float)cos(t)};
+        const void *cells[] = {&a, &flag, b};
+        CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
+    }
+    CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    CHECK_OK(uw_train_preset("identifiability", &c, &train_err), &train_err);
+    c.steps = STEPS;
+    c.batch = 8;
+    c.holdout = 0.0;
+    CHECK_OK(train_here("plain.uw", "plain", &c, TRAIN_NEW, &r), &train_err);
+    assert_true(isnan(r.validation_loss));
+    CHECK_OK(uw_model_load(r.model_path, &model, &train_err), &train_err);
+    assert_string_equal(uw_model_provenance(model)->observe, "a,b");
+    assert_string_equal(uw_model_provenance(model)->env, "");
+    uw_model_unload(model);
+}
+
+/* Frames that never were are not painted. */
+static void varied_recording(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    record_machine(tempdir_file("varied.uw"), true);
+    snprintf(c.action, sizeof c.action, "valve");
+    expect(train_here("varied.uw", "bad", &c, TRAIN_NEW, &r), UW_EUNSUPPORTED,
+           "recorded with varied wall.thickness", "augment_factors");
+}
+
+/* A data set that is damaged where only reading finds it, and one whose recorder was killed. */
+static void damaged_data(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    uw_train_result r;
+    size_t size;
+    char *bytes = file_bytes(tempdir_file("data.uw"), &size);
+    c.augment = UW_AUGMENT_NONE;
+    file_write(tempdir_file("torn.uw"), bytes, size - size / 3);
+    CHECK_OK(train_here("torn.uw", "torn", &c, TRAIN_NEW, &r), &train_err);
+    assert_non_null(strstr(train_said, "WARN"));
+    assert_non_null(strstr(train_said, "torn"));
+    const size_t frame = TINY_SIZE * TINY_SIZE * 3; /* pictures make up nearly all of the file */
+    for (size_t at = size / 3; at < size - size / 3; at += frame) bytes[at] = (char)(bytes[at] ^ 1);
+    file_write(tempdir_file("flipped.uw"), bytes, size);
+    free(bytes);
+    expect(train_here("flipped.uw", "flipped", &c, TRAIN_NEW, &r), UW_EFORMAT, "flipped.uw", "");
+    assert_false(exists("flipped/model.safetensors"));
+}
+
 /* ---- trouble on the way -------------------------------------------------------------------- */
 
 static void not_finite_loss(void **state) {
@@ -217,6 +347,15 @@ static void warns_of_collapse(void **state) {
     CHECK_OK(train_here("data.uw", "still", &c, TRAIN_NEW, &r), &train_err);
     assert_non_null(strstr(train_said, "WARN step 153: sigreg is 0."));
     assert_true(strstr(strstr(train_said, "sigreg is") + 1, "sigreg is") == NULL); /* once */
+
+    /* Nothing holds the latents apart and decay pulls all weights to zero: they collapse. */
+    c = tiny_config(160);
+    c.augment = UW_AUGMENT_NONE;
+    c.sigreg_weight = 0.0f;
+    c.weight_decay = 50.0f;
+    CHECK_OK(train_here("data.uw", "collapsed", &c, TRAIN_NEW, &r), &train_err);
+    assert_non_null(strstr(train_said, "a latent dimension is dead"));
+    assert_true(r.min_variance < 1e-6);
 }
 
 /* A time limit ends a run early but in order: its model is written, and a resume goes on to the
@@ -276,7 +415,9 @@ int main(void) {
         cmocka_unit_test(leaves_a_run),      cmocka_unit_test(log_rows),
         cmocka_unit_test(never_overwrites),  cmocka_unit_test(refuses_another_run),
         cmocka_unit_test(wrong_columns),     cmocka_unit_test(not_finite_data),
-        cmocka_unit_test(sensor_columns),    cmocka_unit_test(not_finite_loss),
+        cmocka_unit_test(sensor_columns),    cmocka_unit_test(machine_columns),
+        cmocka_unit_test(default_sensors),   cmocka_unit_test(varied_recording),
+        cmocka_unit_test(damaged_data),      cmocka_unit_test(not_finite_loss),
         cmocka_unit_test(warns_of_collapse), cmocka_unit_test(time_limit),
         cmocka_unit_test(full_disk),         cmocka_unit_test(two_trainers)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
