@@ -1,4 +1,4 @@
-/* Planning: one decision of the demo's model (encode a picture, CEM 128 x 4, horizon 12), in milliseconds. */
+/* Planning: one decision of the demo's model (encode a picture, CEM 128 x 4, horizon 16), in milliseconds. */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -95,7 +95,7 @@ uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *
     uw_status s = fresh_model(&model, err);
     for (int parallel = 0; !s && parallel < 2; parallel++) {
         uw_bench_result r = {.name = parallel ? "demo decision, all threads" : "demo decision, one thread",
-                             .unit = "ms", .settings = "encode + CEM 128 x 4, horizon 12"};
+                             .unit = "ms", .settings = "encode + CEM 128 x 4, horizon 16"};
         s = bench_one(ctx, model, parallel, quick ? 5 : 15, &r);
         if (!s) sink(cookie, &r);
     }

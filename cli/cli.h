@@ -130,7 +130,7 @@ void cli_eval_free(uw_eval_result *results);
 #define CLI_PLANNER_OPTIONS                                                                        \
     {"solver", "NAME", "cem | icem", "cem"},                                                        \
     {"objective", "NAME", "sum | last | min over the horizon", "sum"},                              \
-    {"horizon", "H", "decisions per plan", "12"},                                                   \
+    {"horizon", "H", "decisions per plan", "16"},                                                   \
     {"num-samples", "N", "candidates per iteration", "128"},                                        \
     {"num-elites", "K", "candidates kept for the refit", "16"},                                     \
     {"iters", "I", "refits per plan", "4"},                                                         \

@@ -48,7 +48,7 @@ typedef struct uw_eval_options {
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
     ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \
                        .planner = {.solver = UW_SOLVER_CEM, .objective = UW_OBJECTIVE_SUM,         \
-                                   .horizon = 12, .num_samples = 128, .num_elites = 16, .iters = 4, \
+                                   .horizon = 16, .num_samples = 128, .num_elites = 16, .iters = 4, \
                                    .keep_elites = 4, .init_std = 1.0f, .min_std = 0.05f,            \
                                    .noise_ar = 0.8f, .action_low = -1.0f, .action_high = 1.0f,      \
                                    .warm_start = true}})
