@@ -74,7 +74,7 @@ static void kills(void **state) {
     const uint64_t seed = check_seed(77);
     uw_rng rng = uw__rng(seed, UW_STREAM_TEST, 0);
     uw_train_result whole, r;
-    char dir[300], log[2][400];
+    char dir[300], log[2][400], events[2][400];
     int killed = 0, with_checkpoint = 0, runs = 0;
 
     const double start = uw__clock_s();
@@ -82,6 +82,7 @@ static void kills(void **state) {
     assert_int_equal(train(dir, 1, false, &whole), UW_OK);
     const double length = uw__clock_s() - start;
     snprintf(log[0], sizeof log[0], "%s/log.csv", dir);
+    snprintf(events[0], sizeof events[0], "%s/events.out.tfevents.train", dir);
 
     print_message("replay UW_SEED=%llu (moments depend on the machine)\n",
                   (unsigned long long)seed);
@@ -98,6 +99,8 @@ static void kills(void **state) {
         assert_string_equal(r.tensors_sha256, whole.tensors_sha256);
         snprintf(log[1], sizeof log[1], "%s/log.csv", dir);
         if (!same_file(log[0], log[1])) fail_msg("%s and %s differ", log[0], log[1]);
+        snprintf(events[1], sizeof events[1], "%s/events.out.tfevents.train", dir);
+        if (!same_events(events[0], events[1])) fail_msg("%s: other events", events[1]);
     }
     print_message("%d kills over %d runs, %d with a checkpoint to resume\n", killed, runs,
                   with_checkpoint);
