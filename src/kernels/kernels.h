@@ -53,8 +53,8 @@ typedef struct uw_conv_dims {
 } uw_conv_dims;
 /* col: [out_y * out_x, kernel * kernel * c], a row is (ky, kx, c) of one output pixel; zero padding. */
 typedef void uw_im2col_fn(uw_real *col, const uw_real *picture, const uw_conv_dims *d);
-/* picture [y, x, c] = the transpose of im2col applied to col (every pixel written, sums in (ky, kx)
- * order).  Error 2 k^2 eps sum|terms|. */
+/* picture [y, x, c] = the transpose of im2col applied to col (every pixel written).
+ * Error 2 k^2 eps sum|terms|. */
 typedef void uw_col2im_fn(uw_real *picture, const uw_real *col, const uw_conv_dims *d);
 
 /* ---- normalisation --------------------------------------------------------------------------- */

@@ -75,19 +75,17 @@ void UW_ISA(im2col)(float *col, const float *picture, const uw_conv_dims *d) {
 }
 
 void UW_ISA(col2im)(float *picture, const float *col, const uw_conv_dims *d) {
-    const size_t row = d->kernel * d->kernel * d->c;
     run_zero(picture, d->y * d->x * d->c);
-    for (size_t ky = 0; ky < d->kernel; ky++) {
-        for (size_t kx = 0; kx < d->kernel; kx++, col += d->c) {
-            for (size_t oy = 0; oy < d->out_y; oy++) {
-                const size_t y = oy * d->stride + ky; /* in padded coordinates, as x */
-                if (y < d->pad || y - d->pad >= d->y) continue;
-                for (size_t ox = 0; ox < d->out_x; ox++) {
-                    const size_t x = ox * d->stride + kx;
-                    if (x < d->pad || x - d->pad >= d->x) continue;
-                    run_add(picture + ((y - d->pad) * d->x + x - d->pad) * d->c,
-                            col + (oy * d->out_x + ox) * row, d->c);
-                }
+    for (size_t oy = 0; oy < d->out_y; oy++) {
+        const tap_range ty = taps_inside(oy, d, d->y);
+        for (size_t ox = 0; ox < d->out_x; ox++, col += d->kernel * d->kernel * d->c) {
+            const tap_range tx = taps_inside(ox, d, d->x);
+            if (tx.first == tx.last) continue;
+            for (size_t ky = ty.first; ky < ty.last; ky++) {
+                const size_t y = oy * d->stride + ky - d->pad;
+                const size_t x = ox * d->stride + tx.first - d->pad;
+                run_add(picture + (y * d->x + x) * d->c, col + (ky * d->kernel + tx.first) * d->c,
+                        (tx.last - tx.first) * d->c);
             }
         }
     }
