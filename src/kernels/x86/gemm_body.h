@@ -40,7 +40,7 @@ typedef struct tile_args {
     const float *a, *b, *bias; /* bias NULL: none */
     float *c;
     size_t lda, ldb, ldc, k;
-    vmask last;      /* live lanes of the panel's last vector */
+    vmask last;      /* columns of C under the last vector */
     bool accumulate; /* add to C */
 } tile_args;
 
@@ -77,10 +77,10 @@ VEC void tile_store(int rows, int vecs, const tile_args *t, vf sum[][MAX_VECS]) 
  * column); the rows between are reached by scaled index, for more pointers than that would not fit
  * the registers.  at: values past the pointers. */
 VEC void tile_step(int rows, int vecs, tile_walk walk, vf sum[][MAX_VECS], const float *const a[],
-                   size_t lda, int at, const float *b, vmask last) {
+                   size_t lda, int at, const float *b) {
     vf row[MAX_VECS];
     UNROLL for (int v = 0; v < vecs; v++) {
-        row[v] = v == vecs - 1 ? v_load_some(b + v * VW, last) : v_load(b + v * VW);
+        row[v] = v_load(b + v * VW); /* a mask would cost a turn at the FMAs' ports */
     }
     UNROLL for (int i = 0; i < rows; i++) {
         const float *from = walk == WALK_COLUMNS ? a[0] + i : a[i / 3] + (size_t)(i % 3) * lda + at;
@@ -111,11 +111,10 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
             _mm_prefetch((const char *)(t->c + (size_t)i * t->ldc + v * VW), _MM_HINT_T0);
     }
     const size_t ldb = t->ldb, jump = walk == WALK_COLUMNS ? lda : (size_t)per_step;
-    const vmask last = walk == WALK_PAIRS ? v_first(VW) : t->last;
     /* Scalar additions take turns with the FMAs on their ports: pay for them once in K_UNROLL. */
     for (; k >= K_UNROLL; k -= K_UNROLL) {
         UNROLL for (int ahead = 0; ahead < K_UNROLL; ahead += per_step) {
-            tile_step(rows, wide, walk, sum, a, lda, ahead, b, last);
+            tile_step(rows, wide, walk, sum, a, lda, ahead, b);
             b += ldb;
             if (walk == WALK_COLUMNS) a[0] += lda;
             __asm__("" : "+r"(lda)); /* gcc would keep a register for every multiple of lda ... */
@@ -126,13 +125,13 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
         }
     }
     for (; k >= (size_t)per_step; k -= (size_t)per_step) {
-        tile_step(rows, wide, walk, sum, a, lda, 0, b, last);
+        tile_step(rows, wide, walk, sum, a, lda, 0, b);
         b += ldb;
         UNROLL for (int i = 0; i < pointers; i++) a[i] += jump;
     }
     if (walk == WALK_PAIRS) {
         /* An odd k at the end stands alone: its partner's lanes of b are 0. */
-        if (k > 0) tile_step(rows, wide, WALK_ROWS, sum, a, lda, 0, b, last);
+        if (k > 0) tile_step(rows, wide, WALK_ROWS, sum, a, lda, 0, b);
         UNROLL for (int i = 0; i < rows; i++) sum[i][0] = v_join_pairs(sum[i][0], sum[i][1]);
     }
     tile_store(rows, vecs, t, sum);
@@ -247,7 +246,7 @@ static void copy_rows(float *dst, const float *src, size_t lds, size_t count, si
 static void block_run(const uw_gemm_args *g, size_t k0, size_t count, size_t j0, size_t width,
                       float *scratch) {
     const bool paired = panel_vecs(width) == 1 && !g->trans_a;
-    const bool in_place = !g->trans_b && g->m <= IN_PLACE_ROWS && !paired;
+    const bool in_place = !g->trans_b && g->m <= IN_PLACE_ROWS && !paired && width % VW == 0;
     const float *b = g->b + (g->trans_b ? j0 * g->ldb + k0 : k0 * g->ldb + j0);
     for (size_t j = 0, step; j < width && !in_place; j += step) {
         const int vecs = panel_vecs(width - j);
