@@ -14,6 +14,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/umweltConfigVersion.cmake
   COMPATIBILITY SameMajorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/umweltConfig.cmake ${PROJECT_BINARY_DIR}/umweltConfigVersion.cmake
   DESTINATION ${package_dir})
+# The prefix is found from the file's own place, so that --prefix at install time is honoured.
+file(RELATIVE_PATH UW_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/umwelt.pc.in ${PROJECT_BINARY_DIR}/umwelt.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/umwelt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

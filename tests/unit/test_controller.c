@@ -160,8 +160,8 @@ static void test_deadline_is_told(void **state) {
 static void test_refuses_bad_options(void **state) {
     (void)state;
     point_world world = {0};
-    const uw_dynamics d = point_dynamics(&world, 1, N, 12);
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
+    const uw_dynamics d = point_dynamics(&world, 1, N, o.planner.horizon);
     const float nan_action[POINT_A] = {0, NAN};
     assert_true(uw_controller_memsize(&d.dims, &o) > 0);
     o.max_change = -1.0f;

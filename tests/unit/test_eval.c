@@ -222,7 +222,7 @@ static void test_a_model_drives(void **state) {
         const uw_trace *t = &r.traces[i];
         assert_int_equal(t->num_states, e->steps + 1);
         assert_int_equal(t->num_decisions, (e->steps + 4) / 5);
-        assert_true(t->latent_dim == 2 && t->horizon == 12);
+        assert_true(t->latent_dim == 2 && t->horizon == o.planner.horizon);
         assert_memory_equal(t->states, e->task.start, 2 * sizeof(float));
         const float *last = t->states + (size_t)e->steps * 2;
         CHECK_NEAR(e->final_distance,
