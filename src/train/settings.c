@@ -27,7 +27,8 @@ typedef enum key_kind {
     KEY_LIST   /* int32_t [UW_MAX_CONV_LAYERS], one per convolution */
 } key_kind;
 
-/* kind, key, member, lowest, highest, unit, help.  Words: low is the text, high unused. */
+/* Numbers: type, key, member, lowest, highest, unit, help.  The other lists leave out what they
+ * have no use for; words stand in the order of their enum's values. */
 #define NUMBER_KEYS(X)                                                                             \
     X(INT, window, window, 2, 1024, "frames", "frames per training window (T)")                    \
     X(INT, batch, batch, 1, 65536, "windows", "windows per step (B)")                              \
@@ -114,29 +115,30 @@ typedef enum key_kind {
     X(conv_stride, model.conv_stride, "strides")                                                   \
     X(conv_pad, model.conv_pad, "paddings")
 
+/* clang-format off */
 /* The public half of a key, and the private half beside it, in the same order. */
 static const uw_train_key public_keys[] = {
 #define X(name, member, help) {#name, "text", "", "", help},
     TEXT_KEYS(X)
 #undef X
 #define X(name, member, words, help) {#name, "word", "", words, help},
-        WORD_KEYS(X)
+    WORD_KEYS(X)
 #undef X
 #define TYPE_INT   "integer"
 #define TYPE_FLOAT "number"
 #define TYPE_REAL  "number"
 #define X(kind, name, member, low, high, unit, help)                                               \
     {#name, TYPE_##kind, unit, #low " .. " #high, help},
-            NUMBER_KEYS(X)
+    NUMBER_KEYS(X)
 #undef X
 #define X(name, member, help) {#name, "flag", "", "true|false", help},
-                FLAG_KEYS(X)
+    FLAG_KEYS(X)
 #undef X
 #define X(name, member, range, help) {#name, "integer", "", range, help},
-                    SEED_KEYS(X)
+    SEED_KEYS(X)
 #undef X
 #define X(name, member, help) {#name, "integers", "", "at most 8, 0 .. 65536", help},
-                        LIST_KEYS(X)
+    LIST_KEYS(X)
 #undef X
 };
 
@@ -154,21 +156,22 @@ static const key_place places[] = {
     TEXT_KEYS(X)
 #undef X
 #define X(name, member, words, help) PLACE(WORD, member, 0, 0)
-        WORD_KEYS(X)
+    WORD_KEYS(X)
 #undef X
 #define X(kind, name, member, low, high, unit, help) PLACE(kind, member, low, (double)(high))
-            NUMBER_KEYS(X)
+    NUMBER_KEYS(X)
 #undef X
 #define X(name, member, help) PLACE(FLAG, member, 0, 0)
-                FLAG_KEYS(X)
+    FLAG_KEYS(X)
 #undef X
 #define X(name, member, range, help) PLACE(SEED, member, 0, 0)
-                    SEED_KEYS(X)
+    SEED_KEYS(X)
 #undef X
 #define X(name, member, help) PLACE(LIST, member, 0, 65536)
-                        LIST_KEYS(X)
+    LIST_KEYS(X)
 #undef X
 };
+/* clang-format on */
 enum { NUM_KEYS = sizeof public_keys / sizeof public_keys[0] };
 _Static_assert(sizeof places / sizeof places[0] == NUM_KEYS, "one place per key");
 
@@ -184,7 +187,7 @@ static int find_key(const char *name) {
     return -1;
 }
 
-/* Run fn over the words of "a|b|c"; returns the index of `word`, or -1. */
+/* Return the index of `word` among the words of "a|b|c", or -1. */
 static int word_index(const char *words, const char *word) {
     const size_t length = strlen(word);
     int index = 0;
