@@ -39,7 +39,7 @@ def run(args, seed):
     path = os.path.join(args.out, f'seed{seed}.json')
     if not os.path.exists(path):
         result = subprocess.run([args.umwelt, 'demo', '--compare', '--seed', str(seed), '--out', os.path.join(args.out, f'seed{seed}'),
-                                 '--json'], check=True, stdout=subprocess.PIPE, text=True).stdout
+                                 '--card-episodes', '200', '--json'], check=True, stdout=subprocess.PIPE, text=True).stdout
         with open(path, 'w') as file:
             file.write(result)
     with open(path) as file:

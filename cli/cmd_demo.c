@@ -13,7 +13,8 @@ static const char WORLD[] = "two_room";
 
 static const cli_option options[] = {
     {"compare", NULL, "also train the plain model and print both cards side by side", NULL},
-    {"episodes", "N", "episodes per rate, half of them across rooms", "200"},
+    {"episodes", "N", "episodes, half of them across rooms", "200"},
+    {"card-episodes", "N", "episodes per cell of the robustness card", "100"},
     {0},
 };
 
@@ -26,6 +27,7 @@ typedef struct side {
     uw_probe_report *probe;
     uw_card card;
     char run_dir[700];
+    int32_t episodes, card_episodes;
 } side;
 
 static void side_free(side *s) {
@@ -58,7 +60,8 @@ static uw_status train(cli *c, const char *data, side *s, uw_err *err) {
     uw_status status = uw_train_preset(s->preset, &config, err);
     if (status) return status;
     config.seed = c->seed;
-    status = uw_train_run(c->ctx, data, s->run_dir, &config, !c->force, c->force, &s->train, err);
+    const bool resume = !c->force && access(s->run_dir, F_OK) == 0;
+    status = uw_train_run(c->ctx, data, s->run_dir, &config, resume, c->force, &s->train, err);
     if (!status) status = uw_model_load(s->train.model_path, &s->model, err);
     if (status) return status;
     cli_say(c, "trained    %s: %lld steps in %.1f s (%.1f GFLOP/s), from scratch, from pixels; effective rank %.1f\n",
@@ -70,9 +73,7 @@ static uw_status train(cli *c, const char *data, side *s, uw_err *err) {
 static uw_status measure(cli *c, const char *data, side *s, bool baselines, uw_err *err) {
     uw_eval_options o = UW_EVAL_OPTIONS_DEFAULT;
     uw_probe_options probe = {.seed = c->seed};
-    int32_t episodes;
-    if (cli_int(c, "episodes", o.episodes, 2, 100000, &episodes)) return UW_EINVAL;
-    o.episodes = episodes;
+    o.episodes = s->episodes;
     o.seed = c->seed;
     o.planner.seed = c->seed;
     o.keep_traces = 3;
@@ -83,6 +84,7 @@ static uw_status measure(cli *c, const char *data, side *s, bool baselines, uw_e
     if (!status && !s->probe) status = UW_ENOMEM;
     if (!status) status = uw_probe_run(c->ctx, s->model, data, &probe, s->probe, err);
     o.keep_traces = 0;
+    o.episodes = s->card_episodes;
     if (!status) status = uw_stress_run(c->ctx, s->model, WORLD, NULL, &o, &s->card, err);
     return status;
 }
@@ -132,7 +134,12 @@ static int run(cli *c) {
     int code;
 
     path_in(dir, "experience.uw", data, sizeof data);
-    for (int i = 0; i < 2; i++) path_in(dir, sides[i].run, sides[i].run_dir, sizeof sides[i].run_dir);
+    for (int i = 0; i < 2; i++) {
+        path_in(dir, sides[i].run, sides[i].run_dir, sizeof sides[i].run_dir);
+        if ((code = cli_int(c, "episodes", 200, 2, 100000, &sides[i].episodes)) ||
+            (code = cli_int(c, "card-episodes", 100, 2, 100000, &sides[i].card_episodes)))
+            return code;
+    }
     uw_status s = make_folder(dir, &err);
     if (!s) s = collect(c, data, &err);
     for (int i = 0; !s && i < count; i++) s = train(c, data, &sides[i], &err);

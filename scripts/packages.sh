@@ -27,6 +27,6 @@ need_packages() {
     fi
     echo "installing:$missing" >&2
     $as_root apt-get update -qq >&2 &&
-        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >&2 ||
+        DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
         { echo "umwelt: apt-get could not install:$missing" >&2; exit 3; }
 }

@@ -30,7 +30,7 @@ for file in experience.uw run/model.safetensors run/log.csv report.html episodes
     [ -s "umwelt-demo/$file" ] || { echo "not left behind: $file"; exit 1; }
 done
 # Running it again continues: nothing is recorded or trained a second time.
-"$umwelt" demo --episodes 10 --json >again 2>err || { tail -n 5 err; exit 1; }
+"$umwelt" demo --episodes 10 --card-episodes 4 --json >again 2>err || { tail -n 5 err; exit 1; }
 python3 - <<'P'
 import json
 a, b = json.load(open("out")), json.load(open("again"))
