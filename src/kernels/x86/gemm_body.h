@@ -20,6 +20,7 @@
 
 enum {
     K_UNROLL = 4,
+    K_TO_PREFETCH = 64,    /* from here on the lines of C are fetched while a tile sums */
     MAX_VECS = 3,          /* widest panel, in vectors */
     K_BLOCK = 256,         /* a packed panel about fills the first-level cache */
     K_BLOCK_TRANS_A = 128, /* both operands stream: a slice of each should stay */
@@ -105,10 +106,11 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
     const float *a[POINTERS], *b = t->b;
     UNROLL for (int i = 0; i < pointers; i++) a[i] = t->a + (size_t)i * 3 * t->lda;
     size_t lda = t->lda, k = t->k;
-    /* The lines of C are on their way while the sums are made. */
-    UNROLL for (int i = 0; i < rows; i++) {
-        UNROLL for (int v = 0; v < vecs; v++)
-            _mm_prefetch((const char *)(t->c + (size_t)i * t->ldc + v * VW), _MM_HINT_T0);
+    if (k >= K_TO_PREFETCH) {
+        UNROLL for (int i = 0; i < rows; i++) {
+            UNROLL for (int v = 0; v < vecs; v++)
+                _mm_prefetch((const char *)(t->c + (size_t)i * t->ldc + v * VW), _MM_HINT_T0);
+        }
     }
     const size_t ldb = t->ldb, jump = walk == WALK_COLUMNS ? lda : (size_t)per_step;
     /* Scalar additions take turns with the FMAs on their ports: pay for them once in K_UNROLL. */
