@@ -12,7 +12,7 @@
 #include "model_internal.h"
 #include "sample.h"
 
-enum { DECISIONS = 10, PIXELS = 64 };
+enum { DECISIONS = 10, PIXELS = 64, ACTIONS = 2 };
 
 typedef struct plan_run {
     uw_controller *controller;
@@ -22,10 +22,11 @@ typedef struct plan_run {
 
 static double ms_per_decision(void *arg) {
     plan_run *p = arg;
-    float action[8];
+    float action[ACTIONS];
+    uw_act_info info;
     const double start = uw__clock_s();
     for (int i = 0; i < DECISIONS && !p->status; i++)
-        p->status = uw_controller_act(p->controller, p->frame, action, NULL);
+        p->status = uw_controller_act(p->controller, p->frame, action, &info);
     return (uw__clock_s() - start) / DECISIONS * 1e3;
 }
 
@@ -35,6 +36,8 @@ static uw_status fresh_model(uw_model **out, uw_err *err) {
     uw_net net = {0};
     float *params = NULL, *buffers = NULL;
     uw_status s = uw_train_preset("two_room_robust", &config, err);
+    config.model.action_dim = ACTIONS; /* what training reads off the recording */
+    config.model.image_size = PIXELS;
     if (!s) s = uw__net_init(&config.model, &net, err);
     if (!s) {
         params = calloc(net.num_params + 1, sizeof *params);
