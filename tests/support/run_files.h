@@ -12,6 +12,7 @@
 /* The whole file, malloc'd, with a NUL behind it; NULL when it does not exist. */
 static inline char *file_bytes(const char *path, size_t *size) {
     FILE *f = fopen(path, "rb");
+    if (size) *size = 0;
     if (!f) return NULL;
     fseek(f, 0, SEEK_END);
     const long n = ftell(f);

@@ -37,7 +37,8 @@ static inline const char *tempdir_file(const char *name) {
     static char paths[4][512];
     static int turn;
     char *path = paths[turn++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", tempdir_path, name);
+    const int length = snprintf(path, sizeof paths[0], "%s/%s", tempdir_path, name);
+    if (length < 0 || (size_t)length >= sizeof paths[0]) fail_msg("%s: name too long", name);
     return path;
 }
 
