@@ -38,7 +38,7 @@ static inline const char *tempdir_file(const char *name) {
     static int turn;
     char *path = paths[turn++ % 4];
     const int length = snprintf(path, sizeof paths[0], "%s/%s", tempdir_path, name);
-    if (length < 0 || (size_t)length >= sizeof paths[0]) fail_msg("%s: name too long", name);
+    if (length < 0 || (size_t)length >= sizeof paths[0]) abort(); /* a test asked for an absurd name */
     return path;
 }
 
