@@ -317,14 +317,8 @@ static uw_status touch(const uw_dataset *data, int64_t chunk, int32_t column, uw
     return s;
 }
 
-static reader *reader_take(const uw_dataset *data) {
-    shared *sh = data->shared;
-    pthread_mutex_lock(&sh->lock);
-    reader *r = sh->readers;
-    if (r) sh->readers = r->next;
-    pthread_mutex_unlock(&sh->lock);
-    if (r) return r;
-    r = calloc(1, sizeof *r);
+static reader *reader_new(const uw_dataset *data) {
+    reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->stored = malloc(data->stored_bytes);
     if (!r->stored || uw__decoder_new(&r->decoder)) {
@@ -334,11 +328,31 @@ static reader *reader_take(const uw_dataset *data) {
     return r;
 }
 
+static reader *reader_take(const uw_dataset *data) {
+    shared *sh = data->shared;
+    pthread_mutex_lock(&sh->lock);
+    reader *r = sh->readers;
+    if (r) sh->readers = r->next;
+    pthread_mutex_unlock(&sh->lock);
+    return r ? r : reader_new(data);
+}
+
 static void reader_give(const uw_dataset *data, reader *r) {
     pthread_mutex_lock(&data->shared->lock);
     r->next = data->shared->readers;
     data->shared->readers = r;
     pthread_mutex_unlock(&data->shared->lock);
+}
+
+uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err) {
+    int32_t idle = 0;
+    for (const reader *r = data->shared->readers; r; r = r->next) idle++;
+    for (; idle < threads; idle++) {
+        reader *r = reader_new(data);
+        if (!r) return uw_fail(err, UW_ENOMEM, "%s: out of memory for decoders", data->name);
+        reader_give(data, r);
+    }
+    return UW_OK;
 }
 
 /* ---- rows --------------------------------------------------------------------------------- */

@@ -13,4 +13,8 @@ const char *uw__dataset_name(const uw_dataset *data);
 /* Check a column index and return the column; NULL with a message when there is none. */
 const uw_column *uw__dataset_column_checked(const uw_dataset *data, int32_t column, uw_err *err);
 
+/* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
+ * read. Returns UW_ENOMEM. */
+uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);
+
 #endif

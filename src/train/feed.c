@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset_internal.h"
 #include "fileio.h"
 #include "internal.h"
 
@@ -311,6 +312,7 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         uw__log(ctx, UW_LOG_WARN, "%s: a torn tail of %" PRId64 " bytes was left out", path,
                 uw_dataset_torn_bytes(f.data));
     }
+    if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool), err);
     if (!s) s = resolve_action(&f, config, err);
     if (!s) s = resolve_observe(&f, config, err);
     if (!s && config->augment == UW_AUGMENT_REDRAW) {

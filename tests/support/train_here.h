@@ -29,7 +29,7 @@ static inline uw_status train_here(const char *data, const char *name, const uw_
                                    train_mode mode, uw_train_result *out) {
     const uw_context_options options = {
         .num_threads = 2, .log = train_log, .progress = train_progress};
-    char data_path[512], run_path[512];
+    char data_path[1024], run_path[1024];
     uw_context *ctx = NULL;
     snprintf(data_path, sizeof data_path, "%s", tempdir_file(data));
     snprintf(run_path, sizeof run_path, "%s", tempdir_file(name));
