@@ -64,9 +64,14 @@ static uw_status train(cli *c, const char *data, side *s, uw_err *err) {
     status = uw_train_run(c->ctx, data, s->run_dir, &config, resume, c->force, &s->train, err);
     if (!status) status = uw_model_load(s->train.model_path, &s->model, err);
     if (status) return status;
-    cli_say(c, "trained    %s: %lld steps in %.1f s (%.1f GFLOP/s), from scratch, from pixels; effective rank %.1f\n",
-            s->title, (long long)s->train.steps, s->train.seconds,
-            s->train.seconds > 0 ? s->train.flops / s->train.seconds * 1e-9 : 0, s->train.effective_rank);
+    if (s->train.resumed) /* the clock and the arithmetic belong to different runs */
+        cli_say(c, "trained    %s: %lld steps, continued from what was there; effective rank %.1f\n", s->title,
+                (long long)s->train.steps, s->train.effective_rank);
+    else
+        cli_say(c, "trained    %s: %lld steps in %.1f s (%.1f GFLOP/s), from scratch, from pixels; effective rank "
+                   "%.1f\n",
+                s->title, (long long)s->train.steps, s->train.seconds, s->train.flops / s->train.seconds * 1e-9,
+                s->train.effective_rank);
     return UW_OK;
 }
 
