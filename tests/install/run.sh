@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install into a scratch prefix, then build and run a stranger's program against it, twice: CMake and pkg-config.
 set -eu
-build=$1 source=$2 cc=$3 cmake=$4
+build=$1 source=$2 cc=$3 cmake=$4 generator=$5
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 "$cmake" --install "$build" --prefix "$dir/prefix" >/dev/null
@@ -16,7 +16,7 @@ find_package(umwelt 0.1 REQUIRED)
 add_executable(outside main.c)
 target_link_libraries(outside PRIVATE umwelt::umwelt)
 C
-"$cmake" -S "$dir/outside" -B "$dir/b" -DCMAKE_PREFIX_PATH="$dir/prefix" -DCMAKE_C_COMPILER="$cc" >/dev/null
+"$cmake" -G "$generator" -S "$dir/outside" -B "$dir/b" -DCMAKE_PREFIX_PATH="$dir/prefix" -DCMAKE_C_COMPILER="$cc" >/dev/null
 "$cmake" --build "$dir/b" >/dev/null
 "$dir/b/outside"
 
