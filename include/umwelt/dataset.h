@@ -88,6 +88,8 @@ typedef struct uw_dataset uw_dataset;
 UW_API uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err);
 UW_API void uw_dataset_close(uw_dataset *data);
 
+/* Return counts and sizes: complete episodes, rows of all and of one (0 <= episode < episodes), bytes of the
+ * file, bytes of a torn tail, columns; uw_dataset_column(data, i) borrows column i, 0 <= i < num_columns. */
 UW_API int64_t uw_dataset_episodes(const uw_dataset *data);
 UW_API int64_t uw_dataset_total_rows(const uw_dataset *data);
 UW_API int64_t uw_dataset_episode_rows(const uw_dataset *data, int64_t episode);

@@ -103,6 +103,7 @@ UW_API void uw_model_unload(uw_model *model);
  * Returns  UW_OK; UW_EEXIST unless overwrite; UW_EIO; UW_ENOSPC.  On error an old file is intact. */
 UW_API uw_status uw_model_save(const uw_model *model, const char *path, bool overwrite, uw_err *err);
 
+/* Borrow the configuration and the provenance; both live as long as the model. */
 UW_API const uw_model_config *uw_model_config_of(const uw_model *model);
 UW_API const uw_provenance *uw_model_provenance(const uw_model *model);
 /* Return the trained numbers (buffers not counted). */

@@ -60,6 +60,14 @@ typedef struct uw_probe_report {
     int64_t rows, episodes;
 } uw_probe_report;
 
+/* Probe a model on a dataset: fit on one half of the episodes, score on the other.
+ *
+ * Shapes   out: the caller's, filled; rows that do not apply are left out (num_probes, num_drift)
+ * Units    rmse in each column's unit; drift ratio and ranks dimensionless
+ * Alloc    scratch, freed before return.  Threads: uses the context's pool; bits do not depend on it
+ * Returns  UW_OK; UW_EINVAL with fewer than two episodes; UW_ESHAPE when model and data do not fit;
+ *          UW_ENOMEM; as uw_dataset_open.  On error *out is untouched
+ * See      docs/guide/evaluation.md */
 UW_API uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *dataset,
                               const uw_probe_options *options, uw_probe_report *out, uw_err *err);
 
