@@ -65,8 +65,9 @@ static void *block(size_t bytes) {
 static uw_status bench_one(uw_context *ctx, const uw_model *model, bool parallel, int32_t samples,
                            uw_bench_result *r) {
     const uw_controller_options options = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
-    const uw_dynamics_limits limits = {options.planner.num_samples, options.planner.horizon,
-                                       parallel ? uw_context_threads(ctx) : 1};
+    const uw_dynamics_limits limits = {.num_samples = options.planner.num_samples,
+                                       .horizon = options.planner.horizon,
+                                       .num_threads = parallel ? uw_context_threads(ctx) : 1};
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
     void *memory = block(bytes), *more = NULL;
     plan_run *p = calloc(1, sizeof *p);

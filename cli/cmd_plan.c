@@ -31,7 +31,9 @@ static void *block(size_t bytes) {
 }
 
 static uw_status prepare(cli *c, const uw_model *model, const uw_controller_options *o, plan_run *p) {
-    const uw_dynamics_limits limits = {o->planner.num_samples, o->planner.horizon, uw_context_threads(c->ctx)};
+    const uw_dynamics_limits limits = {.num_samples = o->planner.num_samples,
+                                       .horizon = o->planner.horizon,
+                                       .num_threads = uw_context_threads(c->ctx)};
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
     p->dynamics_memory = block(bytes);
     if (!p->dynamics_memory) return UW_ENOMEM;

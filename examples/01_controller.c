@@ -26,7 +26,7 @@ int main(int argc, char **argv) {
 
     /* Everything is placed before the loop: the model as dynamics, the controller on top. */
     const uw_controller_options options = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
-    const uw_dynamics_limits limits = {options.planner.num_samples, options.planner.horizon, 1};
+    const uw_dynamics_limits limits = {.num_samples = options.planner.num_samples, .horizon = options.planner.horizon};
     uw_dynamics dynamics;
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
     s = uw_model_dynamics_init(ctx, model, &limits, false, block(bytes), bytes, &dynamics);

@@ -106,6 +106,9 @@ UW_API uw_status uw_model_save(const uw_model *model, const char *path, bool ove
 /* Borrow the configuration and the provenance; both live as long as the model. */
 UW_API const uw_model_config *uw_model_config_of(const uw_model *model);
 UW_API const uw_provenance *uw_model_provenance(const uw_model *model);
+/* Borrow the action normaliser, [action_dim] each: z-scored = (action - mean) / std.  Both NULL when the
+ * model has none (the identity). */
+UW_API void uw_model_action_normaliser(const uw_model *model, const float **mean, const float **std);
 /* Return the trained numbers (buffers not counted). */
 UW_API int64_t uw_model_num_parameters(const uw_model *model);
 UW_API int32_t uw_model_num_tensors(const uw_model *model);
@@ -146,6 +149,8 @@ typedef struct uw_dynamics_limits {
     int32_t num_samples; /* N: most candidates per rollout call */
     int32_t horizon;     /* H: longest rollout */
     int32_t num_threads; /* parallel: uw_context_threads(ctx); 0 = 1 */
+    bool normalised_actions; /* actions come z-scored by the model's normaliser, as LeWM's released planner
+                              * searches them; false: in the world's units */
 } uw_dynamics_limits;
 
 /* Return the bytes uw_model_dynamics_init needs; 0 when limits are out of range. */

@@ -34,7 +34,8 @@ typedef struct uw_dynamics {
     /* observation -> z [D]. */
     uw_status (*encode)(void *self, const void *observation, float *z);
     /* z0 [history, D] (oldest first), past [history - 1, A] (actions between them; NULL when history is
-     * 1), actions [n, h, A] in [-1, 1] units of the world -> z [n, h, D]. */
+     * 1), actions [n, h, A] in the dynamics' units (the world's [-1, 1], unless whoever made them says
+     * otherwise) -> z [n, h, D]. */
     uw_status (*rollout)(void *self, const float *z0, int32_t history, const float *past,
                          const float *actions, int32_t n, int32_t h, float *z);
 } uw_dynamics;
@@ -103,11 +104,19 @@ UW_API uw_status uw_planner_init(const uw_dynamics *dynamics, const uw_planner_o
 /* Forget the warm start and start the noise sequence of `stream` (an episode's number). */
 UW_API void uw_planner_reset(uw_planner *planner, uint64_t stream);
 
+/* Fill noise [N, H, A] with the standard-normal draws of iteration iter (from 0) of a plan, before they are
+ * coloured.  Anything but UW_OK ends the plan with that status. */
+typedef uw_status uw_noise_fn(void *cookie, int32_t iter, float *noise);
+
+/* Take the draws of every later plan from fn instead of the planner's own sequence: to repeat a recorded
+ * search number by number.  NULL goes back to the own sequence. */
+UW_API void uw_planner_set_noise(uw_planner *planner, uw_noise_fn *fn, void *cookie);
+
 /* Plan from latents to a goal latent.
  *
  * Shapes   z0: [history, D]; past: [history-1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable
  * Returns  UW_OK (also when the deadline was hit: the best so far); UW_ENONFINITE when a latent or every
- *          cost is not finite: plan is untouched
+ *          cost is not finite, and what the dynamics or the noise function return: plan is untouched
  * Cost     O(iters * N * H * predictor) */
 UW_API uw_status uw_planner_plan(uw_planner *planner, const float *z0, int32_t history,
                                  const float *past, const float *z_goal, float *plan,

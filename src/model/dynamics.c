@@ -140,10 +140,10 @@ typedef struct rollout_task {
 } rollout_task;
 
 /* out [A] = the block of actions as the network sees it. */
-static void normalise_action(const uw_net *net, const uw_normalisers *n, const float *a,
-                             float *out) {
-    const size_t block = (size_t)net->action_block, dim = (size_t)n->action_dim;
-    if (dim == 0) {
+static void normalise_action(const model_dynamics *m, const float *a, float *out) {
+    const uw_normalisers *n = &m->model->normalisers;
+    const size_t block = (size_t)m->model->net.action_block, dim = (size_t)n->action_dim;
+    if (dim == 0 || m->limits.normalised_actions) {
         memcpy(out, a, block * sizeof *out);
         return;
     }
@@ -186,8 +186,7 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
         memcpy(l->x + r * in, t->z0 + (t->history - 1) * d, d * sizeof *l->x);
     for (size_t s = 0; s < t->h; s++) {
         for (size_t r = 0; r < rows; r++)
-            normalise_action(net, &m->model->normalisers, t->actions + ((first + r) * t->h + s) * a,
-                             l->x + r * in + d);
+            normalise_action(m, t->actions + ((first + r) * t->h + s) * a, l->x + r * in + d);
         product(m, scratch, l->x, in, m->w1, b1, rows, in, hidden, l->h1, hidden, false);
         m->exec.k->gelu(l->h1, l->h1, rows * hidden);
         product(m, scratch, l->h1, hidden, m->w2, b2, rows, hidden, hidden, l->h2, hidden, false);
@@ -211,7 +210,7 @@ static void window_start(const rollout_task *t, const lane *l, size_t first, siz
         for (size_t s = 0; s < steps; s++) {
             const float *from =
                 s < past ? t->past + s * a : t->actions + ((first + r) * t->h + s - past) * a;
-            normalise_action(net, &m->model->normalisers, from, l->a + (r * steps + s) * a);
+            normalise_action(m, from, l->a + (r * steps + s) * a);
         }
     }
     uw__action_forward(&m->exec, net, m->model->params, l->action, l->a, rows * steps, l->c);

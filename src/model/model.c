@@ -137,6 +137,11 @@ const float *uw__model_params(const uw_model *model) {
 const float *uw__model_buffers(const uw_model *model) {
     return model->buffers;
 }
+void uw_model_action_normaliser(const uw_model *model, const float **mean, const float **std) {
+    *mean = model->normalisers.action_mean;
+    *std = model->normalisers.action_std;
+}
+
 const uw_normalisers *uw__model_normalisers(const uw_model *model) {
     return &model->normalisers;
 }

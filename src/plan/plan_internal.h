@@ -1,5 +1,5 @@
-/* The inside of a planner: its memory, the steps that the solvers share, and the seam where tests hand
- * in recorded noise and watch every iteration.  Nothing here knows models, worlds or threads. */
+/* The inside of a planner: its memory, the steps that the solvers share, and the seam where tests
+ * watch every iteration.  Nothing here knows models, worlds or threads. */
 #ifndef UW_PLAN_INTERNAL_H
 #define UW_PLAN_INTERNAL_H
 
@@ -16,17 +16,17 @@ typedef struct uw_plan_step {
     const float *mean, *std;   /* [H, A] after the refit */
 } uw_plan_step;
 
-/* A test's hands inside the search; either function may be NULL. */
+/* A test's eyes inside the search. */
 typedef struct uw_plan_hook {
     void *cookie;
-    /* Fill raw draws [N, H, A] of an iteration, before they are coloured, instead of the planner's own. */
-    void (*noise)(void *cookie, int32_t iter, float *noise);
-    void (*observe)(void *cookie, const uw_plan_step *step);
+    void (*observe)(void *cookie, const uw_plan_step *step); /* nullable */
 } uw_plan_hook;
 
 struct uw_planner {
     uw_dynamics dynamics;       /* copied; self is the user's */
     uw_planner_options options; /* checked */
+    uw_noise_fn *noise; /* nullable: the planner's own draws */
+    void *noise_cookie;
     uw_plan_hook hook;
     int32_t num_kept;  /* candidates carried over: at most K and N - 1 */
     int32_t chunk;     /* candidates per rollout: the dynamics may take fewer than N */

@@ -171,6 +171,11 @@ void uw__planner_warm(uw_planner *p, const float *mean, int32_t num_decisions) {
     memcpy(p->warm, mean, (size_t)least(num_decisions, p->options.horizon) * block * sizeof(float));
 }
 
+void uw_planner_set_noise(uw_planner *p, uw_noise_fn *fn, void *cookie) {
+    p->noise = fn;
+    p->noise_cookie = cookie;
+}
+
 void uw__planner_hook(uw_planner *p, const uw_plan_hook *hook) {
     p->hook = *hook;
 }
@@ -194,15 +199,18 @@ static bool inputs_ok(const uw_planner *p, const search *s) {
            (t == 1 || uw__plan_finite(s->past, (t - 1) * a));
 }
 
-static void sample(uw_planner *p, search *s, int32_t iter) {
-    if (p->hook.noise)
-        p->hook.noise(p->hook.cookie, iter, p->candidates);
+static uw_status sample(uw_planner *p, search *s, int32_t iter) {
+    uw_status status = UW_OK;
+    if (p->noise)
+        status = p->noise(p->noise_cookie, iter, p->candidates);
     else
         uw__rng_fill_normal(&s->rng, p->candidates, (size_t)p->options.num_samples * plan_size(p));
+    if (status) return status;
     if (p->options.solver == UW_SOLVER_ICEM)
         uw__icem_sample(p, iter);
     else
         uw__cem_sample(p, iter);
+    return UW_OK;
 }
 
 /* Roll all candidates out, chunk by chunk, and note the cheapest.  The very first chunk always
@@ -236,8 +244,8 @@ static uw_status evaluate(uw_planner *p, search *s, int32_t iter) {
 static uw_status refine(uw_planner *p, search *s) {
     const uw_planner_options *o = &p->options;
     for (int32_t iter = 0; iter < o->iters; iter++) {
-        sample(p, s, iter);
-        const uw_status status = evaluate(p, s, iter);
+        uw_status status = sample(p, s, iter);
+        if (!status) status = evaluate(p, s, iter);
         if (status) return status;
         if (s->info.deadline_hit) return UW_OK;
         const int32_t k = uw__cem_select(p->cost, o->num_samples, o->num_elites, p->elites);

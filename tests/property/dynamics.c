@@ -189,6 +189,43 @@ static void check_limits(const uw_model_config *config) {
     world_free(&w);
 }
 
+/* z-scored actions in a normalised instance are the world's actions in the other. */
+static void check_normalised(const uw_model_config *config) {
+    world w = world_new(config);
+    const uw_dynamics_limits limits = {
+        .num_samples = SAMPLES, .horizon = HORIZON, .normalised_actions = true};
+    const float *mean = NULL, *std = NULL;
+    uw_arena block = arena_block(uw_model_dynamics_memsize(w.model, &limits));
+    uw_dynamics other;
+    const size_t n = (size_t)SAMPLES * HORIZON * w.a, outputs = (size_t)SAMPLES * HORIZON * w.d;
+    float *z = malloc(outputs * sizeof *z);
+
+    assert_int_equal(
+        uw_model_dynamics_init(w.ctx, w.model, &limits, false, block.base, block.cap, &other),
+        UW_OK);
+    assert_int_equal(
+        other.rollout(other.self, w.z0, (int32_t)w.history, w.past, w.actions, SAMPLES, HORIZON, z),
+        UW_OK);
+    uw_model_action_normaliser(w.model, &mean, &std);
+    assert_non_null(mean);
+    for (size_t i = 0; i < n; i++) w.actions[i] = w.actions[i] * std[i % 2] + mean[i % 2];
+    for (size_t i = 0; i < (w.history - 1) * w.a; i++)
+        w.past[i] = w.past[i] * std[i % 2] + mean[i % 2];
+    assert_int_equal(roll(&w, (int32_t)w.history, w.past, SAMPLES, HORIZON), UW_OK);
+    for (size_t i = 0; i < outputs; i++)
+        CHECK_NEAR(z[i], w.z[i], 1e-4 * (1.0 + fabs((double)z[i])));
+    free(z);
+    free(block.base);
+    world_free(&w);
+}
+
+static void test_normalised(void **state) {
+    const uw_model_config demo = recipe_demo(), lewm = recipe_lewm_small();
+    (void)state;
+    check_normalised(&demo);
+    check_normalised(&lewm);
+}
+
 static void test_limits(void **state) {
     const uw_model_config demo = recipe_demo(), lewm = recipe_lewm_small();
     (void)state;
@@ -234,9 +271,10 @@ static void test_not_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_markov),        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_projected),     cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_markov),     cmocka_unit_test(test_window),
+        cmocka_unit_test(test_projected),  cmocka_unit_test(test_normalised),
+        cmocka_unit_test(test_limits),     cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,7 @@ static inline const char *recording_name(const recording *r, const char *what) {
 }
 
 /* Hand in the recorded draws; iCEM's have time last. */
-static inline void recording_noise(void *cookie, int32_t iter, float *noise) {
+static inline uw_status recording_noise(void *cookie, int32_t iter, float *noise) {
     const recording *r = cookie;
     const size_t size = r->h * r->a;
     const float *from = golden_f32(r->file, recording_name(r, "noise"));
@@ -36,6 +36,7 @@ static inline void recording_noise(void *cookie, int32_t iter, float *noise) {
             for (size_t a = 0; a < r->a; a++)
                 noise[i * size + t * r->a + a] =
                     from[i * size + (r->icem ? a * r->h + t : t * r->a + a)];
+    return UW_OK;
 }
 
 static inline void recording_step(void *cookie, const uw_plan_step *step) {
@@ -99,7 +100,8 @@ static inline void recording_run(recording *r, uw_planner *p, const uw_planner_o
     const size_t size = r->h * r->a;
     float *plan = calloc(size, sizeof *plan);
     assert_non_null(plan);
-    uw__planner_hook(p, &(uw_plan_hook){r, recording_noise, recording_step});
+    uw_planner_set_noise(p, recording_noise, r);
+    uw__planner_hook(p, &(uw_plan_hook){r, recording_step});
     assert_int_equal(uw_planner_plan(p, z0, 1, NULL, z_goal, plan, NULL), UW_OK);
     assert_int_equal(r->iters_seen, RECORDING_ITERS);
     golden_check(r->file, recording_name(r, "actions"), r->env * size, plan, size);

@@ -269,6 +269,58 @@ static void test_deterministic(void **state) {
 /* ---- outcomes and faults
  * ---------------------------------------------------------------------------- */
 
+/* What a noise function saw and what it answers with. */
+typedef struct handed {
+    const float *draws; /* [iters, N, H, A] */
+    size_t per_iter;
+    int32_t calls, fail_at; /* fail_at: the call that is refused; -1 = none */
+} handed;
+
+static uw_status hand_over(void *cookie, int32_t iter, float *noise) {
+    handed *h = cookie;
+    assert_int_equal(iter, h->calls++);
+    if (iter == h->fail_at) return UW_EIO;
+    memcpy(noise, h->draws + (size_t)iter * h->per_iter, h->per_iter * sizeof *noise);
+    return UW_OK;
+}
+
+/* The planner's own draws, handed in from outside, give the same plan; a refusal ends the plan. */
+static void test_noise_from_outside(void **state) {
+    (void)state;
+    BENCH(b);
+    enum { A = 3 };
+    float own[H * A], again[H * A];
+    bench_init(&b);
+    const size_t per_iter = (size_t)N * H * (size_t)b.dynamics.dims.action_dim;
+    float *draws = calloc((size_t)b.options.iters * per_iter, sizeof *draws);
+    assert_non_null(draws);
+    assert_true(b.dynamics.dims.action_dim <= A);
+    uw_rng rng = uw__rng(b.options.seed, UW_STREAM_PLAN, (uint64_t)3 << 32);
+    for (int32_t i = 0; i < b.options.iters; i++)
+        uw__rng_fill_normal(&rng, draws + (size_t)i * per_iter, per_iter);
+    assert_int_equal(uw_planner_plan(b.planner, Z0, 1, NULL, GOAL, own, NULL), UW_OK);
+
+    const size_t bytes = H * (size_t)b.dynamics.dims.action_dim * sizeof *own;
+    handed h = {.draws = draws, .per_iter = per_iter, .fail_at = -1};
+    uw_planner_reset(b.planner, 99); /* another sequence, which is not used */
+    uw_planner_set_noise(b.planner, hand_over, &h);
+    assert_int_equal(uw_planner_plan(b.planner, Z0, 1, NULL, GOAL, again, NULL), UW_OK);
+    assert_int_equal(h.calls, b.options.iters);
+    assert_memory_equal(own, again, bytes);
+
+    h = (handed){.draws = draws, .per_iter = per_iter, .fail_at = 1};
+    assert_int_equal(uw_planner_plan(b.planner, Z0, 1, NULL, GOAL, again, NULL), UW_EIO);
+    assert_int_equal(h.calls, 2);
+    assert_memory_equal(own, again, bytes);
+
+    uw_planner_set_noise(b.planner, NULL, NULL);
+    uw_planner_reset(b.planner, 3);
+    assert_int_equal(uw_planner_plan(b.planner, Z0, 1, NULL, GOAL, again, NULL), UW_OK);
+    assert_memory_equal(own, again, bytes);
+    free(draws);
+    bench_fini(&b);
+}
+
 static void test_deadline(void **state) {
     (void)state;
     BENCH(b);
@@ -367,6 +419,7 @@ int main(void) {
         cmocka_unit_test(test_smallest_sizes),
         cmocka_unit_test(test_warm_start_shifts),
         cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_noise_from_outside),
         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_some_costs_not_finite),
         cmocka_unit_test(test_faults_leave_the_plan_alone),
