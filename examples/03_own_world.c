@@ -46,25 +46,29 @@ static void step(void *self, const float *action, uw_step *out) {
     out->distance = fabsf(p->goal - p->angle);
     out->success = out->distance < 0.1f;
 }
-static void get_state(const void *self, float *state) { memcpy(state, self, 2 * sizeof *state); }
-static uw_status set_state(void *self, const float *state) {
+static void get_state(const void *self, double *state) {
+    state[0] = (double)((const pendulum *)self)->angle;
+    state[1] = (double)((const pendulum *)self)->speed;
+}
+static uw_status set_state(void *self, const double *state) {
     if (!isfinite(state[0]) || !isfinite(state[1])) return UW_ENONFINITE;
-    memcpy(self, state, 2 * sizeof *state);
+    ((pendulum *)self)->angle = (float)state[0];
+    ((pendulum *)self)->speed = (float)state[1];
     return UW_OK;
 }
-static void get_goal(const void *self, float *goal) {
-    goal[0] = ((const pendulum *)self)->goal;
-    goal[1] = 0.0f;
+static void get_goal(const void *self, double *goal) {
+    goal[0] = (double)((const pendulum *)self)->goal;
+    goal[1] = 0.0;
 }
-static uw_status set_goal(void *self, const float *goal) {
+static uw_status set_goal(void *self, const double *goal) {
     if (!isfinite(goal[0])) return UW_ENONFINITE;
-    ((pendulum *)self)->goal = goal[0];
+    ((pendulum *)self)->goal = (float)goal[0];
     return UW_OK;
 }
-static void draw(const double *values, const float *state, const float *goal, int32_t size,
-                 uint8_t *rgb) {
-    (void)goal;
-    const double x = 0.5 + 0.35 * sin((double)state[0]), y = 0.5 + 0.35 * cos((double)state[0]);
+static void draw(const double *values, const double *state, const double *goal, int64_t steps,
+                 int32_t size, uint8_t *rgb) {
+    (void)goal, (void)steps;
+    const double x = 0.5 + 0.35 * sin(state[0]), y = 0.5 + 0.35 * cos(state[0]);
     for (int32_t i = 0; i < size * size; i++) {
         const double dx = (i % size + 0.5) / size - x, dy = (i / size + 0.5) / size - y;
         const double alpha = exp(-(dx * dx + dy * dy) / 0.01);
@@ -76,14 +80,10 @@ static void oracle(const void *self, float *action) { /* hold against gravity, p
     const float push = (p->gravity * sinf(p->angle) + 40.0f * (p->goal - p->angle)) / 30.0f;
     action[0] = fminf(fmaxf(push, -1.0f), 1.0f);
 }
-static double path_length(const double *values, const float *from, const float *to) {
-    (void)values;
-    return fabs((double)from[0] - (double)to[0]);
-}
 static void sample_task(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out) {
     (void)values;
     const double angle = (hard ? 3.0 : 1.0) * (2.0 * uniform(seed, index) - 1.0);
-    *out = (uw_task){.hard = hard, .goal = {(float)angle}};
+    *out = (uw_task){.hard = hard, .goal = {angle}};
 }
 
 int main(int argc, char **argv) {
@@ -93,7 +93,7 @@ int main(int argc, char **argv) {
         .num_factors = 2, .num_values = 4, .factors = factors, .state_names = state_names,
         .state_unit = "rad, rad/s", .check = check, .reset = reset, .step = step, .draw = draw,
         .get_state = get_state, .set_state = set_state, .get_goal = get_goal, .set_goal = set_goal,
-        .oracle = oracle, .straight = oracle, .sample_task = sample_task, .path_length = path_length};
+        .oracle = oracle, .straight = oracle, .sample_task = sample_task};
     const uw_collect_options options = {.episodes = 20, .steps = 50, .policy = "random", .size = 32,
                                         .action_repeat = 2, .overwrite = true};
     uw_context *ctx = NULL;

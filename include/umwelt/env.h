@@ -25,6 +25,7 @@ enum {
     UW_MAX_FACTOR_VALUES = 64, /* most factors, and most values of all factors together */
     UW_MAX_STATE_DIM = 32,
     UW_MAX_ACTION_DIM = 32,
+    UW_MAX_READINGS = 16,
     UW_MAX_FRAME_SIZE = 1024 /* pixels: largest edge of a drawn frame */
 };
 
@@ -43,59 +44,95 @@ typedef struct uw_factor {
     double low[UW_MAX_FACTOR_DIM], high[UW_MAX_FACTOR_DIM], init[UW_MAX_FACTOR_DIM]; /* [dim] */
     bool affects_motion, affects_picture; /* beside what the state already says */
     bool placed; /* a start or a goal: reset draws it from the seed unless it is fixed */
+    bool wide;   /* a real that is drawn and recorded in float64; else float32 */
+    bool ours;   /* not one of stable-worldmodel's: its seeds say nothing about it */
     const char *unit; /* nullable: "px" */
+    const char *rule; /* nullable: a constraint with other factors, in words */
+    const char *const *words; /* nullable, [high - low + 1]: names of an integer's values */
 } uw_factor;
+
+/* A reading that is recorded beside the state: what an instrument would show. */
+typedef struct uw_reading {
+    const char *name; /* column name: "contacts" */
+    int32_t dim;      /* 1 .. UW_MAX_STATE_DIM */
+    const char *unit; /* nullable */
+} uw_reading;
 
 /* What one step gave. */
 typedef struct uw_step {
     float reward;
     bool success;    /* the goal is reached, after this step */
     float distance;  /* to the goal, in the world's units */
-    bool clipped;    /* an action number was outside [-1, 1] and was clipped */
+    bool clipped;    /* an action number was outside [-1, 1]: clipped, or taken (takes_any_action) */
 } uw_step;
 
 /* Start and goal as a protocol draws them. */
 typedef struct uw_task {
-    float start[UW_MAX_STATE_DIM]; /* [state_dim] */
-    float goal[UW_MAX_STATE_DIM];  /* [state_dim] */
-    bool hard;                     /* two_room: start and goal in different rooms */
+    double start[UW_MAX_STATE_DIM]; /* [state_dim] */
+    double goal[UW_MAX_STATE_DIM];  /* [state_dim] */
+    bool hard;                     /* two_room: different rooms; pusht: the block has to move */
     int32_t shortest;              /* env steps of a shortest path, or 0 when unknown */
 } uw_task;
 
-/* A world as a struct of functions, none of them NULL.  self points to instance_bytes of memory, aligned
- * to 64 bytes and zeroed once, before the first reset.  values: [num_values], every factor's numbers at
- * its offset, each inside its range.  No function may allocate, print or exit.  Actions get here
- * finite and clipped to [-1, 1], sizes between 1 and UW_MAX_FRAME_SIZE. */
+/* A world as a struct of functions.  self points to instance_bytes of memory, aligned to 64 bytes and zeroed
+ * once, before init or the first reset.  values: [num_values], every factor's numbers at its offset, each
+ * inside its range.  No function may print or exit; only init and reset may allocate.  Actions get here
+ * finite and, unless takes_any_action, clipped to [-1, 1]; sizes between 1 and UW_MAX_FRAME_SIZE.  Functions
+ * marked nullable may be NULL, no other. */
 typedef struct uw_env_class {
     const char *name;
     int32_t action_dim, state_dim;
+    bool takes_any_action; /* actions outside [-1, 1] mean something here: they are counted, not clipped */
     size_t instance_bytes;
     int32_t num_factors, num_values;
     const uw_factor *factors; /* [num_factors], in alphabetical order */
     const char *const *state_names; /* [state_dim], e.g. "agent.x" */
     const char *state_unit;
+    bool wide_state; /* recorded in float64; else float32 holds every state */
+    int32_t num_readings;       /* 0 .. UW_MAX_READINGS */
+    const uw_reading *readings; /* [num_readings] */
+    /* Take and give back what the instance owns beside its memory; nullable, both or none. */
+    uw_status (*init)(void *self, uw_err *err);
+    void (*fini)(void *self);
     /* Check values together; err names the factor and the rule.  NaN in a placed factor: not decided
      * yet, reset will place it. */
     uw_status (*check)(const double *values, uw_err *err);
     /* Start an episode: place start and goal from the seed where `fixed` does not say, take values. */
     uw_status (*reset)(void *self, uint64_t seed, const double *values, const bool *fixed,
                        uw_err *err);
+    /* Draw the sampled[num_factors] factors into values as stable-worldmodel's reset with this seed does;
+     * nullable: such seeds mean nothing here.  Returns UW_EINVAL when a draw breaks a rule. */
+    uw_status (*sample)(uint64_t seed, const bool *sampled, double *values, uw_err *err);
     void (*step)(void *self, const float *action, uw_step *out);
-    void (*get_state)(const void *self, float *state);        /* [state_dim] */
-    uw_status (*set_state)(void *self, const float *state);   /* refuses non-finite */
-    uw_status (*set_goal)(void *self, const float *goal);     /* [state_dim] */
-    void (*get_goal)(const void *self, float *goal);
-    /* Draw a state under values: pure, thread-safe.  rgb: [size, size, 3]. */
-    void (*draw)(const double *values, const float *state, const float *goal, int32_t size,
-                 uint8_t *rgb);
+    void (*get_state)(const void *self, double *state);        /* [state_dim] */
+    uw_status (*set_state)(void *self, const double *state);   /* refuses non-finite */
+    uw_status (*set_goal)(void *self, const double *goal);     /* [state_dim] */
+    void (*get_goal)(const void *self, double *goal);
+    /* Save and restore everything that decides the future, bit for bit; nullable: the instance memory
+     * itself is copied (a world without pointers).  snapshot_bytes: of one snapshot, when not null. */
+    size_t snapshot_bytes;
+    void (*save)(const void *self, void *snapshot);
+    uw_status (*restore)(void *self, const void *snapshot);
+    /* Write the readings, one after the other; nullable without readings. */
+    void (*read)(const void *self, double *readings);
+    /* Draw a state under values, `steps` env steps after a reset (distractors move by them): pure,
+     * thread-safe.  rgb: [size, size, 3]. */
+    void (*draw)(const double *values, const double *state, const double *goal, int64_t steps,
+                 int32_t size, uint8_t *rgb);
+    /* Draw the instance as it is now, with what the state does not say (contacts); nullable: draw. */
+    void (*render)(const void *self, const double *values, int64_t steps, int32_t size,
+                   uint8_t *rgb);
     /* Write the scripted action towards the goal (the oracle), and the straight one. */
     void (*oracle)(const void *self, float *action);
     void (*straight)(const void *self, float *action);
+    /* Write the action of the weak policy from independent uniform numbers [action_dim] in [-1, 1];
+     * nullable: the numbers themselves. */
+    void (*weak)(const void *self, const double *uniform, float *action);
     /* Sample a start and goal under values, a function of seed and index: hard or easy. */
     void (*sample_task)(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
     /* Length of a shortest path between two states around obstacles, in world units; INFINITY when
-     * there is none. */
-    double (*path_length)(const double *values, const float *from, const float *to);
+     * there is none.  Nullable: distance says nothing about this world's paths. */
+    double (*path_length)(const double *values, const double *from, const double *to);
 } uw_env_class;
 
 typedef struct uw_env uw_env;
@@ -144,6 +181,13 @@ UW_API uw_status uw_variation_parse(const uw_env_class *cls, const char *text, u
  * Returns  UW_OK; UW_EINVAL when fixed values break a rule, or no draw in 1000 keeps it */
 UW_API uw_status uw_variation_resolve(const uw_env_class *cls, const uw_variation *v, uint64_t seed,
                                       uint64_t index, double *values, bool *fixed, uw_err *err);
+/* The same as stable-worldmodel's World does at reset(seed): the sampled factors (and the placed ones) come from
+ * NumPy's generator seeded with `seed`, one stream per factor, then the fixed values are set, then the rules are
+ * checked.  A world without such seeds falls back to uw_variation_resolve(seed, 0).
+ *
+ * Returns  UW_OK; UW_EINVAL when the draw breaks a rule, as the reference's reset then fails */
+UW_API uw_status uw_variation_sample(const uw_env_class *cls, const uw_variation *v, uint64_t seed,
+                                     double *values, bool *fixed, uw_err *err);
 /* Write the defaults. */
 UW_API void uw_env_default_values(const uw_env_class *cls, double *values);
 
@@ -152,22 +196,39 @@ UW_API void uw_env_default_values(const uw_env_class *cls, double *values);
 /* Start an episode from a seed with values (NULL = defaults) and the factors that are fixed (nullable). */
 UW_API uw_status uw_env_reset(uw_env *env, uint64_t seed, const double *values, const bool *fixed,
                               uw_err *err);
-/* Step once; numbers outside [-1, 1] are clipped, and out->clipped says so.
+/* Step once; numbers outside [-1, 1] are clipped (takes_any_action: taken), and out->clipped says so.
  *
  * Shapes   action: [action_dim]
  * Alloc    none
  * Returns  UW_OK; UW_ENONFINITE for a NaN or infinite action, the state and *out unchanged */
 UW_API uw_status uw_env_step(uw_env *env, const float *action, uw_step *out);
-UW_API void uw_env_get_state(const uw_env *env, float *state);
-UW_API uw_status uw_env_set_state(uw_env *env, const float *state);
-UW_API void uw_env_get_goal(const uw_env *env, float *goal);
-UW_API uw_status uw_env_set_goal(uw_env *env, const float *goal);
+/* Return the env steps since the reset. */
+UW_API int64_t uw_env_steps(const uw_env *env);
+/* Get and set the state [state_dim].  Setting it is what the reference's evaluator does, and may lose what the
+ * state does not hold (pusht: the contact cache, one physics step); a snapshot loses nothing.
+ * Returns UW_ENONFINITE, the world unchanged. */
+UW_API void uw_env_get_state(const uw_env *env, double *state);
+UW_API uw_status uw_env_set_state(uw_env *env, const double *state);
+UW_API void uw_env_get_goal(const uw_env *env, double *goal);
+UW_API uw_status uw_env_set_goal(uw_env *env, const double *goal);
+/* Save everything that decides the future of this episode, and continue from it to the same bits, in this or
+ * in another instance of the same world and program.
+ *
+ * Shapes   snapshot: [uw_env_snapshot_bytes], the caller's, any alignment
+ * Alloc    none, but what a world's own library does in restore
+ * Returns  UW_OK; UW_ESHAPE for a snapshot of another world; UW_EFORMAT for bytes that are none */
+UW_API size_t uw_env_snapshot_bytes(const uw_env *env);
+UW_API void uw_env_save(const uw_env *env, void *snapshot);
+UW_API uw_status uw_env_restore(uw_env *env, const void *snapshot, size_t bytes, uw_err *err);
+/* Write the readings of the class one after the other, [sum of their dims]. */
+UW_API void uw_env_read(const uw_env *env, double *readings);
 /* Draw now / draw the goal picture (the agent at the goal) as [size, size, 3] u8; size 1 ..
- * UW_MAX_FRAME_SIZE, another size draws nothing. Alloc: none. */
+ * UW_MAX_FRAME_SIZE, another size draws nothing.  At the reference's own size (224) the picture is the
+ * reference's, at others it is drawn directly. Alloc: none. */
 UW_API void uw_env_render(const uw_env *env, int32_t size, uint8_t *rgb);
 UW_API void uw_env_render_goal(const uw_env *env, int32_t size, uint8_t *rgb);
 /* Draw any state under this instance's values, or under others (NULL = this instance's). */
-UW_API void uw_env_draw(const uw_env *env, const double *values, const float *state, int32_t size,
+UW_API void uw_env_draw(const uw_env *env, const double *values, const double *state, int32_t size,
                         uint8_t *rgb);
 UW_API const double *uw_env_values(const uw_env *env);
 /* Return the instance memory of a user's class. */

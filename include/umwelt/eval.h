@@ -66,7 +66,7 @@ typedef struct uw_episode {
 /* What happened in a kept episode. Owned by the result. */
 typedef struct uw_trace {
     int32_t num_states;      /* env steps + 1 */
-    float *states;           /* [num_states, state_dim] */
+    double *states;          /* [num_states, state_dim] */
     int32_t num_decisions, horizon, latent_dim;
     float *imagined;         /* [num_decisions, horizon, D]; NULL unless a model drove; zeros where a
                               * decision had no plan */

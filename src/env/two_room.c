@@ -210,38 +210,46 @@ static void room_sample_task(uint64_t seed, uint64_t index, const double *values
     uw__room_init(values, &room);
     /* even counters are tasks, odd ones variations (see variation.c): they share a stream */
     uw_rng rng = uw__rng(seed, UW_STREAM_PROTOCOL, 2 * index);
-    *out = (uw_task){.hard = hard};
+    float start[2], goal[2];
     for (int i = 0; i < MAX_REDRAWS; i++) {
         const bool far_side = uw__rng_below(&rng, 2) == 1;
-        place_in(&room, far_side, &rng, out->start);
-        place_in(&room, far_side != hard, &rng, out->goal);
-        if (uw__room_distance(out->start, out->goal) >= min_task_distance) break;
+        place_in(&room, far_side, &rng, start);
+        place_in(&room, far_side != hard, &rng, goal);
+        if (uw__room_distance(start, goal) >= min_task_distance) break;
     }
-    out->shortest = oracle_steps(&room, out->start, out->goal);
+    *out = (uw_task){.hard = hard, .shortest = oracle_steps(&room, start, goal)};
+    for (int i = 0; i < 2; i++) {
+        out->start[i] = (double)start[i];
+        out->goal[i] = (double)goal[i];
+    }
 }
 
 /* ---- state, scripted controllers ---------------------------------------------------------------
  */
 
-static void room_get_state(const void *self, float *state) {
-    memcpy(state, ((const uw_two_room *)self)->position, 2 * sizeof *state);
+static void widen(double *to, const float *from) {
+    for (int i = 0; i < 2; i++) to[i] = (double)from[i];
 }
 
-static void room_get_goal(const void *self, float *goal) {
-    memcpy(goal, ((const uw_two_room *)self)->goal, 2 * sizeof *goal);
+static void room_get_state(const void *self, double *state) {
+    widen(state, ((const uw_two_room *)self)->position);
 }
 
-static uw_status copy_finite(float *to, const float *from) {
-    if (!isfinite(from[0]) || !isfinite(from[1])) return UW_ENONFINITE;
-    memcpy(to, from, 2 * sizeof *to);
+static void room_get_goal(const void *self, double *goal) {
+    widen(goal, ((const uw_two_room *)self)->goal);
+}
+
+static uw_status copy_finite(float *to, const double *from) {
+    if (!isfinite((float)from[0]) || !isfinite((float)from[1])) return UW_ENONFINITE;
+    for (int i = 0; i < 2; i++) to[i] = (float)from[i];
     return UW_OK;
 }
 
-static uw_status room_set_state(void *self, const float *state) {
+static uw_status room_set_state(void *self, const double *state) {
     return copy_finite(((uw_two_room *)self)->position, state);
 }
 
-static uw_status room_set_goal(void *self, const float *goal) {
+static uw_status room_set_goal(void *self, const double *goal) {
     return copy_finite(((uw_two_room *)self)->goal, goal);
 }
 
@@ -268,10 +276,11 @@ static void room_straight(const void *self, float *action) {
     head_for(world, point, action);
 }
 
-static double room_path_length(const double *values, const float *from, const float *to) {
+static double room_path_length(const double *values, const double *from, const double *to) {
     uw_room room;
     uw__room_init(values, &room);
-    return uw__room_path(&room, from, to, NULL);
+    const float a[2] = {(float)from[0], (float)from[1]}, b[2] = {(float)to[0], (float)to[1]};
+    return uw__room_path(&room, a, b, NULL);
 }
 
 static const char *const state_names[] = {"agent.x", "agent.y"};

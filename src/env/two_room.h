@@ -63,8 +63,8 @@ float uw__room_distance(const float *a, const float *b);
 double uw__room_path(const uw_room *room, const float *from, const float *to, double *waypoint);
 
 /* uw_env_class.draw, see env.h. */
-void uw__room_draw(const double *values, const float *state, const float *goal, int32_t size,
-                   uint8_t *rgb);
+void uw__room_draw(const double *values, const double *state, const double *goal, int64_t steps,
+                   int32_t size, uint8_t *rgb);
 
 extern const uw_env_class uw__two_room;
 

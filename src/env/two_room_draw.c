@@ -249,11 +249,14 @@ static void draw_spot(const double *color_values, const float *center, double ra
     }
 }
 
-void uw__room_draw(const double *values, const float *state, const float *goal, int32_t size,
-                   uint8_t *rgb) {
+void uw__room_draw(const double *values, const double *state, const double *goal, int64_t steps,
+                   int32_t size, uint8_t *rgb) {
     UW_ASSERT(size >= 1 && size <= MAX_SIZE);
+    (void)steps; /* nothing here moves by itself */
+    const float agent[2] = {(float)state[0], (float)state[1]};
+    const float target[2] = {(float)goal[0], (float)goal[1]};
     draw_rooms(values, size, rgb);
     if (values[UW_ROOM_RENDER_TARGET] == 1.0)
-        draw_spot(values + UW_ROOM_TARGET_COLOR, goal, values[UW_ROOM_TARGET_RADIUS], size, rgb);
-    draw_spot(values + UW_ROOM_AGENT_COLOR, state, values[UW_ROOM_AGENT_RADIUS], size, rgb);
+        draw_spot(values + UW_ROOM_TARGET_COLOR, target, values[UW_ROOM_TARGET_RADIUS], size, rgb);
+    draw_spot(values + UW_ROOM_AGENT_COLOR, agent, values[UW_ROOM_AGENT_RADIUS], size, rgb);
 }

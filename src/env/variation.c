@@ -143,8 +143,8 @@ static void sample(const uw_factor *f, uw_rng *rng, double *value) {
     for (int32_t i = 0; i < f->dim; i++) {
         if (f->kind == UW_FACTOR_REAL) {
             const double x = f->low[i] + uw__rng_uniform64(rng) * (f->high[i] - f->low[i]);
-            value[i] =
-                fmin((double)(float)x, f->high[i]); /* a float32: a column keeps it exactly */
+            /* a float32 unless the factor is wide: its column keeps it exactly */
+            value[i] = f->wide ? x : fmin((double)(float)x, f->high[i]);
         } else {
             value[i] = f->low[i] + uw__rng_below(rng, (uint32_t)(f->high[i] - f->low[i]) + 1);
         }
@@ -175,6 +175,31 @@ uw_status uw_variation_resolve(const uw_env_class *cls, const uw_variation *v, u
     }
     if (status) return status; /* err holds the rule that the last draw broke */
     if (err) *err = (uw_err){0};
+    memcpy(values, drawn, (size_t)cls->num_values * sizeof *values);
+    memcpy(fixed, decided, (size_t)cls->num_factors * sizeof *fixed);
+    return UW_OK;
+}
+
+uw_status uw_variation_sample(const uw_env_class *cls, const uw_variation *v, uint64_t seed,
+                              double *values, bool *fixed, uw_err *err) {
+    if (!cls->sample) return uw_variation_resolve(cls, v, seed, 0, values, fixed, err);
+    double drawn[UW_MAX_FACTOR_VALUES];
+    bool sampled[UW_MAX_FACTOR_VALUES], decided[UW_MAX_FACTOR_VALUES];
+    uw_env_default_values(cls, drawn);
+    for (int32_t i = 0; i < cls->num_factors; i++) {
+        decided[i] = v->mode[i] != UW_VARY_DEFAULT;
+        sampled[i] = v->mode[i] == UW_VARY_SAMPLE || cls->factors[i].placed;
+    }
+    uw_status status = cls->sample(seed, sampled, drawn, err);
+    if (status) return status;
+    for (int32_t i = 0; i < cls->num_factors; i++) {
+        const uw_factor *f = &cls->factors[i];
+        if (v->mode[i] == UW_VARY_FIXED)
+            memcpy(drawn + f->offset, v->value[i], (size_t)f->dim * sizeof *drawn);
+        decided[i] |= f->placed;
+    }
+    status = uw__values_check(cls, drawn, decided, err);
+    if (status) return status;
     memcpy(values, drawn, (size_t)cls->num_values * sizeof *values);
     memcpy(fixed, decided, (size_t)cls->num_factors * sizeof *fixed);
     return UW_OK;

@@ -93,8 +93,9 @@ static uw_status schema_init(job *j, const char *path, uw_err *err) {
 #endif
     }
     s->action = add_column(s, "action", UW_DTYPE_F32, 1, &actions, "1");
-    s->state = add_column(s, "state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
-    s->goal = add_column(s, "goal_state", UW_DTYPE_F32, 1, &states, j->cls->state_unit);
+    const uw_dtype real = j->cls->wide_state ? UW_DTYPE_F64 : UW_DTYPE_F32;
+    s->state = add_column(s, "state", real, 1, &states, j->cls->state_unit);
+    s->goal = add_column(s, "goal_state", real, 1, &states, j->cls->state_unit);
     for (int32_t i = 0; i < j->cls->num_factors; i++) {
         const uw_factor *f = &j->cls->factors[i];
         if (j->variation.mode[i] == UW_VARY_DEFAULT || f->placed) continue;
@@ -103,7 +104,7 @@ static uw_status schema_init(job *j, const char *path, uw_err *err) {
                            (int)UW_MAX_COLUMNS);
         const int64_t dim = f->dim;
         s->factor[s->count] = f;
-        add_column(s, f->name, UW_DTYPE_F32, 1, &dim,
+        add_column(s, f->name, f->wide ? UW_DTYPE_F64 : UW_DTYPE_F32, 1, &dim,
                    f->kind == UW_FACTOR_COLOR && !f->unit ? "0..255" : f->unit);
     }
 
@@ -128,16 +129,30 @@ static void *cell(const job *j, const slot *at, int32_t column, int64_t row) {
     return at->data + j->schema.offset[column] + (size_t)row * j->schema.row_bytes[column];
 }
 
+/* Put doubles into a cell of a real column. */
+static void put_reals(const job *j, const slot *at, int32_t column, int64_t row, const double *from,
+                      int32_t dim) {
+    void *to = cell(j, at, column, row);
+    const bool wide = j->schema.columns[column].dtype == UW_DTYPE_F64;
+    for (int32_t i = 0; i < dim; i++) {
+        if (wide)
+            ((double *)to)[i] = from[i];
+        else
+            ((float *)to)[i] = (float)from[i];
+    }
+}
+
 static void write_row(const job *j, const slot *at, const uw_env *env, int64_t row) {
     const schema *s = &j->schema;
-    uw_env_get_state(env, cell(j, at, s->state, row));
-    uw_env_get_goal(env, cell(j, at, s->goal, row));
+    double state[UW_MAX_STATE_DIM];
+    uw_env_get_state(env, state);
+    put_reals(j, at, s->state, row, state, j->cls->state_dim);
+    uw_env_get_goal(env, state);
+    put_reals(j, at, s->goal, row, state, j->cls->state_dim);
     if (s->pixels >= 0) uw_env_render(env, j->options->size, cell(j, at, s->pixels, row));
     for (int32_t c = 0; c < s->count; c++) {
-        if (!s->factor[c]) continue;
-        float *value = cell(j, at, c, row);
-        for (int32_t k = 0; k < s->factor[c]->dim; k++)
-            value[k] = (float)uw_env_values(env)[s->factor[c]->offset + k];
+        if (s->factor[c])
+            put_reals(j, at, c, row, uw_env_values(env) + s->factor[c]->offset, s->factor[c]->dim);
     }
 }
 

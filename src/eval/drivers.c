@@ -120,16 +120,18 @@ static uw_status state_rollout(void *self, const float *z0, int32_t history, con
     uw_player *p = self;
     const uw_contest *c = &p->contest;
     (void)history, (void)past; /* the state says it all */
+    double start[UW_MAX_STATE_DIM], state[UW_MAX_STATE_DIM];
+    for (int32_t k = 0; k < c->cls->state_dim; k++) start[k] = (double)z0[k];
     for (int32_t i = 0; i < n; i++) {
-        uw_status status = uw_env_set_state(p->mind, z0);
+        uw_status status = uw_env_set_state(p->mind, start);
         for (int32_t t = 0; t < h && !status; t++) {
             for (int32_t row = 0; row < c->rows; row++, actions += c->cls->action_dim) {
                 uw_step step;
                 for (int32_t k = 0; k < c->hold && !status; k++)
                     status = uw_env_step(p->mind, actions, &step);
             }
-            uw_env_get_state(p->mind, z);
-            z += c->cls->state_dim;
+            uw_env_get_state(p->mind, state);
+            for (int32_t k = 0; k < c->cls->state_dim; k++) *z++ = (float)state[k];
         }
         if (status) return status;
     }
@@ -230,12 +232,12 @@ uw_env *uw__player_env(uw_player *p) {
  * ----------------------------------------------------------------------------------------- */
 
 /* What the driver sees of a state: a picture drawn under `values`, or the state itself. */
-static const void *observe(uw_player *p, const double *values, const float *state) {
+static const void *observe(uw_player *p, const double *values, const double *state) {
     if (p->contest.driver == UW_DRIVER_MODEL && p->contest.image_size) {
         uw_env_draw(p->env, values, state, p->contest.image_size, p->frame);
         return p->frame;
     }
-    memcpy(p->observation, state, (size_t)p->contest.cls->state_dim * sizeof(float));
+    for (int32_t i = 0; i < p->contest.cls->state_dim; i++) p->observation[i] = (float)state[i];
     return p->observation;
 }
 
@@ -291,7 +293,7 @@ uw_status uw__player_decide(uw_player *p, int32_t decision, float *actions, uw_a
     } else if (c->driver == UW_DRIVER_ORACLE) {
         c->cls->oracle(uw_env_self(p->env), actions);
     } else {
-        float state[UW_MAX_STATE_DIM];
+        double state[UW_MAX_STATE_DIM];
         uw_env_get_state(p->env, state);
         const uw_status status =
             uw_controller_act(p->controller, observe(p, NULL, state), actions, info);

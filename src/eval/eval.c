@@ -159,7 +159,8 @@ static uw_status new_traces(run *r) {
     result->num_traces = count;
     for (int32_t i = 0; i < count; i++) {
         uw_trace *t = &result->traces[i];
-        t->states = calloc(((size_t)result->budget + 1) * (size_t)c->cls->state_dim, sizeof(float));
+        t->states =
+            calloc(((size_t)result->budget + 1) * (size_t)c->cls->state_dim, sizeof(double));
         if (!t->states) return UW_ENOMEM;
         if (c->driver != UW_DRIVER_MODEL) continue;
         t->horizon = c->planner->horizon;
@@ -398,7 +399,9 @@ uw_status uw_eval_write_csv(const uw_eval_result *result, const char *path, bool
         put_real(&t, (float)e->plan_ms_mean, "");
         for (int32_t k = 0; k < 2 * cls->state_dim; k++) {
             put(&t, ",");
-            put_real(&t, k < cls->state_dim ? e->task.start[k] : e->task.goal[k - cls->state_dim],
+            put_real(&t,
+                     k < cls->state_dim ? (float)e->task.start[k]
+                                        : (float)e->task.goal[k - cls->state_dim],
                      "");
         }
         put(&t, "\n");

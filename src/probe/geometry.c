@@ -20,7 +20,7 @@ enum {
 };
 
 typedef struct state {
-    float at[UW_MAX_STATE_DIM];
+    double at[UW_MAX_STATE_DIM];
 } state;
 
 typedef struct world {
@@ -42,7 +42,7 @@ typedef struct drawing {
 static void draw_task(void *arg, size_t index, int32_t worker) {
     (void)worker;
     const drawing *d = arg;
-    d->w->cls->draw(d->w->values, d->states[index].at, d->states[index].at, d->size,
+    d->w->cls->draw(d->w->values, d->states[index].at, d->states[index].at, 0, d->size,
                     d->rgb + index * d->bytes);
 }
 
@@ -68,7 +68,7 @@ static uw_status encode_states(uw_context *ctx, const uw_model *model, const wor
 static double straight(const world *w, const state *a, const state *b) {
     double sum = 0.0;
     for (int32_t i = 0; i < w->cls->state_dim; i++) {
-        const double e = (double)a->at[i] - (double)b->at[i];
+        const double e = a->at[i] - b->at[i];
         sum += e * e;
     }
     return sqrt(sum);
@@ -85,8 +85,7 @@ static double latent_distance(const float *a, const float *b, int32_t d) {
 
 static state between(const world *w, const state *a, const state *b, double t) {
     state p = {{0}};
-    for (int32_t i = 0; i < w->cls->state_dim; i++)
-        p.at[i] = (float)((1.0 - t) * (double)a->at[i] + t * (double)b->at[i]);
+    for (int32_t i = 0; i < w->cls->state_dim; i++) p.at[i] = (1.0 - t) * a->at[i] + t * b->at[i];
     return p;
 }
 

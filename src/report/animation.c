@@ -99,10 +99,10 @@ static uw_status draw_row(film *f, int32_t row, int32_t step, uw_err *err) {
     const uw_trace *t = &f->eval->traces[row];
     const uw_episode *e = &f->eval->episodes[row];
     const int32_t last = t->num_states - 1, at = step < last ? step : last;
-    const float *state = t->states + (size_t)at * (size_t)f->world->state_dim;
-    f->world->draw(t->goal_values, e->task.goal, e->task.goal, f->size, f->picture);
+    const double *state = t->states + (size_t)at * (size_t)f->world->state_dim;
+    f->world->draw(t->goal_values, e->task.goal, e->task.goal, 0, f->size, f->picture);
     show(f, row, 0, NULL);
-    f->world->draw(t->values, state, e->task.goal, f->size, f->picture);
+    f->world->draw(t->values, state, e->task.goal, at, f->size, f->picture);
     show(f, row, 1, at < last ? NULL : e->success ? reached : missed);
     if (f->panels < 3 || !f->nearest[row] || t->num_decisions < 1) return UW_OK;
     int32_t decision = at / (f->eval->action_repeat > 0 ? f->eval->action_repeat : 1);

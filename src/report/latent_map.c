@@ -68,7 +68,7 @@ uw_status uw__project(const float *x, int32_t n, int32_t d, double *pc1, double 
 typedef struct scene {
     const uw_env_class *world;
     double values[UW_MAX_FACTOR_VALUES * UW_MAX_FACTOR_DIM];
-    float state[POINTS][UW_MAX_STATE_DIM];
+    double state[POINTS][UW_MAX_STATE_DIM];
     int32_t size;
     size_t bytes;
     int32_t first; /* of the chunk being drawn */
@@ -78,8 +78,8 @@ typedef struct scene {
 static void draw_task(void *arg, size_t index, int32_t worker) {
     (void)worker;
     const scene *s = arg;
-    const float *state = s->state[(size_t)s->first + index];
-    s->world->draw(s->values, state, state, s->size, s->rgb + index * s->bytes);
+    const double *state = s->state[(size_t)s->first + index];
+    s->world->draw(s->values, state, state, 0, s->size, s->rgb + index * s->bytes);
 }
 
 static uw_status encode_scene(uw_context *ctx, const uw_model *model, scene *s, float *z,
@@ -151,8 +151,8 @@ uw_status uw__latent_map_make(uw_context *ctx, const uw_model *model, const char
     status = encode_scene(ctx, model, s, z, err);
     if (status) goto done;
     for (int32_t i = 0; i < POINTS; i++) {
-        map.x[i] = (double)s->state[i][0];
-        map.y[i] = (double)s->state[i][1];
+        map.x[i] = s->state[i][0];
+        map.y[i] = s->state[i][1];
     }
     if (world->path_length)
         measure_paths(s, &map);

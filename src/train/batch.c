@@ -36,20 +36,24 @@ typedef struct load_args {
 
 /* Every frame drawn by the world, in one look or in one each. */
 static uw_status redraw_window(const load_args *a, size_t w, bool one_look, uw_rng *r,
-                               float *states) {
+                               void *states) {
     const uw_feed *f = a->feed;
     const uw_env_class *env = f->redraw.env;
     double values[UW_MAX_FACTOR_VALUES];
     const uw_status s = uw_windows_read(a->windows, a->batch->picks[w], f->state, states, a->err);
     if (s) return s;
+    const size_t dim = (size_t)env->state_dim;
+    double state[UW_MAX_STATE_DIM];
     for (size_t t = 0; t < f->window; t++) {
-        const float *state = states + t * (size_t)env->state_dim;
+        for (size_t i = 0; i < dim; i++)
+            state[i] = f->wide_state ? ((const double *)states)[t * dim + i]
+                                     : (double)((const float *)states)[t * dim + i];
         uint8_t *rgb = a->batch->frames + (w * f->window + t) * f->frame_bytes;
         if (t == 0 || !one_look) {
             uw__redraw_values(&f->redraw, a->config, a->strength, r, values);
         }
         /* The goal is not drawn by default; the state itself is always a valid one. */
-        env->draw(values, state, state, a->net->config.image_size, rgb);
+        env->draw(values, state, state, 0, a->net->config.image_size, rgb);
     }
     return UW_OK;
 }
@@ -76,8 +80,7 @@ static uw_status load_pictures(const load_args *a, size_t w, unsigned char *temp
         r = uw__rng(a->config->seed, UW_STREAM_AUGMENT,
                     (uint64_t)a->step << LOOK_BITS | (uint64_t)(a->first + w));
     }
-    if (augment == UW_AUGMENT_REDRAW)
-        return redraw_window(a, w, one_look, &r, (float *)(void *)temp);
+    if (augment == UW_AUGMENT_REDRAW) return redraw_window(a, w, one_look, &r, temp);
     const uw_status s = uw_windows_read(a->windows, a->batch->picks[w], f->pixels,
                                         a->batch->frames + w * f->window * f->frame_bytes, a->err);
     if (!s && augment == UW_AUGMENT_COLOUR) recolour_window(a, w, one_look, &r);

@@ -239,8 +239,10 @@ static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_er
     s = find_column(f, "augment=redraw", "state", &f->state, err);
     if (s) return s;
     const uw_column *c = uw_dataset_column(f->data, f->state);
-    if (c->dtype != UW_DTYPE_F32 || numbers_per_row(c) != f->redraw.env->state_dim) {
-        uw_fail(err, UW_ESHAPE, "state: wanted F32 x %d of world %s, got %s x %" PRId64,
+    f->wide_state = c->dtype == UW_DTYPE_F64;
+    if ((c->dtype != UW_DTYPE_F32 && !f->wide_state) ||
+        numbers_per_row(c) != f->redraw.env->state_dim) {
+        uw_fail(err, UW_ESHAPE, "state: wanted F32 or F64 x %d of world %s, got %s x %" PRId64,
                 (int)f->redraw.env->state_dim, meta->env, uw_dtype_str(c->dtype),
                 numbers_per_row(c));
         uw_err_fix(err, "record with umwelt collect, or set augment=colour");

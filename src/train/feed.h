@@ -18,6 +18,7 @@ typedef struct uw_feed {
     char observe[256];                /* their names, comma-separated */
     uw_normalisers norm;              /* owned arrays */
     uw_redraw redraw;                 /* with UW_AUGMENT_REDRAW */
+    bool wide_state;                  /* its states are float64 */
     size_t window, frame_bytes, observe_dim, action_block, temp_bytes;
 } uw_feed;
 

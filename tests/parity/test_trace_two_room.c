@@ -6,6 +6,7 @@
  *
  * What is replayed and how much of it is read from the files. */
 #include "check.h"
+#include "place.h"
 
 #include <math.h>
 
@@ -112,17 +113,17 @@ static void test_motion(void **state) {
     for (int64_t e = 0; e < episodes; e++) {
         float now[2], aim[2];
         reset_to(env, npz, e);
-        uw_env_get_state(env, now);
-        uw_env_get_goal(env, aim);
+        place_state(env, now);
+        place_goal(env, aim);
         assert_memory_equal(now, at + e * (steps + 1) * 2, sizeof now);
         assert_memory_equal(aim, goal + e * (steps + 1) * 2, sizeof aim);
         for (int64_t t = 0; t < steps; t++) {
             const int64_t i = e * steps + t, row = e * (steps + 1) + t + 1;
             uw_step step;
             if (number(&teleported, i) != 0.0)
-                assert_int_equal(uw_env_set_state(env, from + 2 * i), UW_OK);
+                assert_int_equal(place_at(env, from + 2 * i), UW_OK);
             assert_int_equal(uw_env_step(env, act + 2 * i, &step), UW_OK);
-            uw_env_get_state(env, now);
+            place_state(env, now);
             differing += memcmp(now, at + 2 * row, sizeof now) != 0;
             worst = fmax(worst, fabs((double)step.distance - number(&distance, row)));
             assert_int_equal(step.success, number(&terminated, i) != 0.0);
@@ -188,8 +189,8 @@ static void test_frames(void **state) {
     int largest = 0;
     for (int64_t i = 0; i < count; i++) {
         reset_to(env, npz, i);
-        assert_int_equal(uw_env_set_state(env, (const float *)agent.data + 2 * i), UW_OK);
-        assert_int_equal(uw_env_set_goal(env, (const float *)target.data + 2 * i), UW_OK);
+        assert_int_equal(place_at(env, (const float *)agent.data + 2 * i), UW_OK);
+        assert_int_equal(place_goal_at(env, (const float *)target.data + 2 * i), UW_OK);
         uw_env_render(env, EDGE, got);
         load_picture(tags[i], want);
         int here = 0;
@@ -214,7 +215,7 @@ static void test_frames(void **state) {
 
     assert_true(last_state >= 0);
     reset_to(env, npz, last_state);
-    assert_int_equal(uw_env_set_goal(env, (const float *)target.data + 2 * last_state), UW_OK);
+    assert_int_equal(place_goal_at(env, (const float *)target.data + 2 * last_state), UW_OK);
     uw_env_render_goal(env, EDGE, got);
     load_picture("goal_of_last_state", want);
     largest = 0;

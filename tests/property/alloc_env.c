@@ -45,7 +45,8 @@ static void test_no_allocation_in_the_loop(void **state) {
     calls = 0;
     double values[UW_MAX_FACTOR_VALUES];
     bool fixed[UW_MAX_FACTOR_VALUES];
-    float action[2], at[2];
+    float action[2];
+    double at[2];
     for (uint64_t i = 0; i < 50; i++) {
         uw_step step;
         uw_task task;

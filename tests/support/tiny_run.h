@@ -9,6 +9,7 @@
 #include <umwelt/train.h>
 
 #include "check.h"
+#include "place.h"
 #include "policy.h"
 
 enum { TINY_SIZE = 16, TINY_EPISODES = 14, TINY_ROWS = 12 };
@@ -42,7 +43,7 @@ static inline void tiny_record(const char *path, int32_t episodes, int32_t rows,
         CHECK_OK(uw_env_reset(env, seed + (uint64_t)e, NULL, NULL, &err), &err);
         for (int32_t t = 0; t < rows; t++) {
             uw_env_render(env, size, rgb);
-            uw_env_get_state(env, state);
+            place_state(env, state);
             uw__policy_act(&policy, uw_env_self(env), action);
             const void *cells[] = {rgb, action, state};
             for (int i = 0; i < 5; i++) CHECK_OK(uw_env_step(env, action, &step), &err);

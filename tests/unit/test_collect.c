@@ -1,5 +1,6 @@
 /* Collecting: what is in the file, and that its bytes depend on the options alone. */
 #include "check.h"
+#include "place.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -268,11 +269,11 @@ static void test_content_replays(void **state) {
         assert_true(radius[0][0] == 9.25f);
         assert_true(at[0][0] == 40.0f && at[0][1] == 150.0f);
         CHECK_OK(uw_env_reset(env, 0, values, NULL, &err), &err);
-        assert_int_equal(uw_env_set_state(env, at[0]), UW_OK);
-        assert_int_equal(uw_env_set_goal(env, goal[0]), UW_OK);
+        assert_int_equal(place_at(env, at[0]), UW_OK);
+        assert_int_equal(place_goal_at(env, goal[0]), UW_OK);
         for (int t = 0; t < ROWS; t++) {
             float now[2];
-            uw_env_get_state(env, now);
+            place_state(env, now);
             assert_memory_equal(now, at[t], sizeof now);
             assert_memory_equal(goal[t], goal[0], sizeof now);
             assert_memory_equal(color[t], color[0], sizeof color[0]);

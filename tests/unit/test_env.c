@@ -28,23 +28,23 @@ static void line_step(void *self, const float *action, uw_step *out) {
     w->x += action[0];
     out->distance = fabsf(w->goal - w->x);
 }
-static void line_get(const void *self, float *state) {
-    *state = ((const line_world *)self)->x;
+static void line_get(const void *self, double *state) {
+    *state = (double)((const line_world *)self)->x;
 }
-static void line_get_goal(const void *self, float *goal) {
-    *goal = ((const line_world *)self)->goal;
+static void line_get_goal(const void *self, double *goal) {
+    *goal = (double)((const line_world *)self)->goal;
 }
-static uw_status line_set(void *self, const float *state) {
-    ((line_world *)self)->x = *state;
+static uw_status line_set(void *self, const double *state) {
+    ((line_world *)self)->x = (float)*state;
     return UW_OK;
 }
-static uw_status line_set_goal(void *self, const float *goal) {
-    ((line_world *)self)->goal = *goal;
+static uw_status line_set_goal(void *self, const double *goal) {
+    ((line_world *)self)->goal = (float)*goal;
     return UW_OK;
 }
-static void line_draw(const double *values, const float *state, const float *goal, int32_t size,
-                      uint8_t *rgb) {
-    (void)values, (void)state, (void)goal;
+static void line_draw(const double *values, const double *state, const double *goal, int64_t steps,
+                      int32_t size, uint8_t *rgb) {
+    (void)values, (void)state, (void)goal, (void)steps;
     memset(rgb, 7, (size_t)size * (size_t)size * 3);
 }
 static void line_act(const void *self, float *action) {
@@ -56,9 +56,9 @@ static void line_task(uint64_t seed, uint64_t index, const double *values, bool 
     (void)seed, (void)index, (void)values;
     *out = (uw_task){.hard = hard};
 }
-static double line_path(const double *values, const float *from, const float *to) {
+static double line_path(const double *values, const double *from, const double *to) {
     (void)values;
-    return fabs((double)*from - (double)*to);
+    return fabs(*from - *to);
 }
 
 static const uw_factor line_factors[] = {
@@ -175,7 +175,7 @@ static void test_nonfinite_action(void **state) {
     (void)state;
     uw_env *env = two_room();
     const float bad[][2] = {{NAN, 0}, {0, NAN}, {INFINITY, 0}, {0, -INFINITY}};
-    float before[2], after[2];
+    double before[2], after[2];
     uw_env_get_state(env, before);
     for (size_t i = 0; i < 4; i++) {
         uw_step step = {.reward = 5, .distance = 6};
@@ -183,8 +183,9 @@ static void test_nonfinite_action(void **state) {
         uw_env_get_state(env, after);
         assert_memory_equal(before, after, sizeof before);
         assert_true(step.reward == 5.0f && step.distance == 6.0f);
-        assert_int_equal(uw_env_set_state(env, bad[i]), UW_ENONFINITE);
-        assert_int_equal(uw_env_set_goal(env, bad[i]), UW_ENONFINITE);
+        const double place[2] = {(double)bad[i][0], (double)bad[i][1]};
+        assert_int_equal(uw_env_set_state(env, place), UW_ENONFINITE);
+        assert_int_equal(uw_env_set_goal(env, place), UW_ENONFINITE);
         uw_env_get_state(env, after);
         assert_memory_equal(before, after, sizeof before);
     }
@@ -194,8 +195,9 @@ static void test_nonfinite_action(void **state) {
 static void test_clipped_action(void **state) {
     (void)state;
     uw_env *env = two_room();
-    const float start[2] = {60, 112}, far[2] = {-7, 0.5f}, one[2] = {-1, 0.5f};
-    float wide[2], clipped[2];
+    const double start[2] = {60, 112};
+    const float far[2] = {-7, 0.5f}, one[2] = {-1, 0.5f};
+    double wide[2], clipped[2];
     uw_step step;
     assert_int_equal(uw_env_set_state(env, start), UW_OK);
     assert_int_equal(uw_env_step(env, far, &step), UW_OK);
@@ -206,7 +208,7 @@ static void test_clipped_action(void **state) {
     assert_false(step.clipped);
     uw_env_get_state(env, clipped);
     assert_memory_equal(wide, clipped, sizeof wide);
-    assert_true(clipped[0] == 55.0f && clipped[1] == 114.5f);
+    assert_true(clipped[0] == 55.0 && clipped[1] == 114.5);
     uw_env_free(env);
 }
 
@@ -215,7 +217,7 @@ static void test_reset_is_a_function_of_the_seed(void **state) {
     uw_env *a = two_room(), *b = two_room();
     const uw_env_class *cls = uw_env_class_of(a);
     uw_err err = {0};
-    float sa[2], sb[2], ga[2], gb[2];
+    double sa[2], sb[2], ga[2], gb[2];
     const float action[2] = {1, 1};
     uw_step step;
     assert_int_equal(uw_env_step(b, action, &step), UW_OK); /* history must not matter */
@@ -237,7 +239,7 @@ static void test_reset_is_a_function_of_the_seed(void **state) {
     fixed[place - cls->factors] = true;
     CHECK_OK(uw_env_reset(b, 12, values, fixed, &err), &err);
     uw_env_get_state(b, sb), uw_env_get_goal(b, gb);
-    assert_true(sb[0] == 60.0f && sb[1] == 112.0f);
+    assert_true(sb[0] == 60.0 && sb[1] == 112.0);
     assert_memory_equal(ga, gb, sizeof ga);
     uw_env_free(a), uw_env_free(b);
 }
@@ -247,7 +249,7 @@ static void test_bad_reset_keeps_the_state(void **state) {
     uw_env *env = two_room();
     const uw_env_class *cls = uw_env_class_of(env);
     uw_err err = {0};
-    float before[2], after[2];
+    double before[2], after[2];
     uw_env_get_state(env, before);
     double values[UW_MAX_FACTOR_VALUES];
     const struct {

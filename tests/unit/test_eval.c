@@ -185,7 +185,7 @@ static void test_threads_change_nothing(void **state) {
             for (int t = 0; t < 2; t++) {
                 assert_int_equal(want.traces[t].num_states, got.traces[t].num_states);
                 assert_memory_equal(want.traces[t].states, got.traces[t].states,
-                                    (size_t)got.traces[t].num_states * 2 * sizeof(float));
+                                    (size_t)got.traces[t].num_states * 2 * sizeof(double));
             }
             uw_eval_result_fini(&got);
         }
@@ -223,8 +223,8 @@ static void test_a_model_drives(void **state) {
         assert_int_equal(t->num_states, e->steps + 1);
         assert_int_equal(t->num_decisions, (e->steps + 4) / 5);
         assert_true(t->latent_dim == 2 && t->horizon == o.planner.horizon);
-        assert_memory_equal(t->states, e->task.start, 2 * sizeof(float));
-        const float *last = t->states + (size_t)e->steps * 2;
+        assert_memory_equal(t->states, e->task.start, 2 * sizeof(double));
+        const double *last = t->states + (size_t)e->steps * 2;
         CHECK_NEAR(e->final_distance,
                    hypot((double)(last[0] - e->task.goal[0]), (double)(last[1] - e->task.goal[1])),
                    1e-3);
@@ -286,7 +286,7 @@ static void test_a_start_may_be_the_goal(void **state) {
     CHECK_OK(uw__player_begin(player, &setup, 0, &start, &err), &err);
     assert_true(start.success);
     CHECK_NEAR(start.distance, 9.0, 1e-4);
-    float at[UW_MAX_STATE_DIM]; /* and looking did not move it */
+    double at[UW_MAX_STATE_DIM]; /* and looking did not move it */
     uw_env_get_state(uw__player_env(player), at);
     assert_true(at[0] == setup.task.start[0] && at[1] == setup.task.start[1]);
     uw__player_free(player);

@@ -1,6 +1,7 @@
 /* A whole probe run on recorded files: a linear encoder of the state must be read perfectly, noise
  * not at all, and a predictor that predicts no change must drift exactly like persistence. */
 #include "check.h"
+#include "place.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -225,7 +226,7 @@ static void record_rooms(const char *path) {
             float s[2];
             const float a[2] = {2.0f * uw__rng_uniform(&r) - 1.0f,
                                 2.0f * uw__rng_uniform(&r) - 1.0f};
-            uw_env_get_state(env, s);
+            place_state(env, s);
             uw_env_render(env, SIZE, rgb);
             const void *cells[] = {rgb, a, s};
             CHECK_OK(uw_recorder_row(rec, cells, &err), &err);

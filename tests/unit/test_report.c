@@ -313,7 +313,7 @@ static void record_walk(const char *path) {
     CHECK_OK(uw_env_new("two_room", &env, &err), &err);
     CHECK_OK(uw_recorder_open(path, columns, 1, &meta, UW_OPEN_OVERWRITE, &rec, &err), &err);
     for (int i = 0; i < 30; i++) {
-        const float state[2] = {30.0f + 2.0f * (float)i, 60.0f};
+        const double state[2] = {30.0 + 2.0 * i, 60.0};
         uw_env_draw(env, NULL, state, SIZE, rgb);
         CHECK_OK(uw_recorder_row(rec, (const void *[]){rgb}, &err), &err);
     }
@@ -354,15 +354,16 @@ static void test_animation(void **state) {
     uw_model *model = NULL;
     CHECK_OK(synthetic_model(&model, &err), &err);
     record_walk(in_folder("walk.uw"));
-    float states[2][21 * 2], imagined[2][4 * 3 * 16] = {{0}};
+    double states[2][21 * 2];
+    float imagined[2][4 * 3 * 16] = {{0}};
     uw_trace traces[2] = {0};
     uw_episode episodes[2] = {0};
     double values[UW_MAX_FACTOR_VALUES];
     uw_env_default_values(uw_env_find("two_room"), values);
     for (int e = 0; e < 2; e++) {
         for (int i = 0; i < 21; i++) {
-            states[e][2 * i] = 30.0f + 2.0f * (float)i;
-            states[e][2 * i + 1] = 60.0f + 40.0f * (float)e;
+            states[e][2 * i] = 30.0 + 2.0 * i;
+            states[e][2 * i + 1] = 60.0 + 40.0 * e;
         }
         traces[e] = (uw_trace){.num_states = e ? 11 : 21,
                                .states = states[e],

@@ -129,18 +129,20 @@ static void test_tasks(void **state) {
             uw__two_room.sample_task(9, i, values, hard, &task);
             uw__two_room.sample_task(9, i, values, hard, &again);
             assert_memory_equal(&task, &again, sizeof task);
-            const float *const ends[2] = {task.start, task.goal};
+            const double *const ends[2] = {task.start, task.goal};
             bool far[2];
             for (int k = 0; k < 2; k++) {
-                const double across = (double)ends[k][room.across];
+                const double across = ends[k][room.across];
                 far[k] = across > 112;
                 assert_true(across <= room.wall_low - 0.5 || across >= room.wall_high + 0.499999);
                 for (int c = 0; c < 2; c++)
-                    assert_true(ends[k][c] >= (float)room.low && ends[k][c] <= (float)room.high);
+                    assert_true(ends[k][c] >= (double)(float)room.low &&
+                                ends[k][c] <= (double)(float)room.high);
             }
             assert_int_equal(far[0] != far[1], hard);
             assert_int_equal(task.hard, hard);
-            assert_true(uw__room_distance(task.start, task.goal) >= 32.0f);
+            assert_true(hypot(task.start[0] - task.goal[0], task.start[1] - task.goal[1]) >=
+                        32.0 - 1e-5);
         }
     }
 }
@@ -151,8 +153,8 @@ static void test_path_length(void **state) {
     (void)state;
     double values[UW_MAX_FACTOR_VALUES];
     uw_env_default_values(&uw__two_room, values);
-    const float a[2] = {60, 150}, b[2] = {60, 30}, c[2] = {164, 150}, d[2] = {90, 49},
-                e[2] = {134, 49};
+    const double a[2] = {60, 150}, b[2] = {60, 30}, c[2] = {164, 150}, d[2] = {90, 49},
+                 e[2] = {134, 49};
     CHECK_NEAR(uw__two_room.path_length(values, a, b), 120, 1e-9);
     CHECK_NEAR(uw__two_room.path_length(values, d, e), 44, 1e-9); /* straight through the door */
     const double leg = hypot(99.5 - 60, 150 - 63), same = hypot(164 - 124.5, 150 - 63);
@@ -179,14 +181,13 @@ static void test_path_is_a_metric(void **state) {
             uw_task t[2];
             for (uint64_t k = 0; k < 2; k++)
                 uw__two_room.sample_task(uw__rng_u32(&rng), i, values, k == 0, &t[k]);
-            const float *p = t[0].start, *q = t[0].goal, *r = t[1].start;
+            const double *p = t[0].start, *q = t[0].goal, *r = t[1].start;
             const double pq = uw__two_room.path_length(values, p, q);
             const double qp = uw__two_room.path_length(values, q, p);
             const double pr = uw__two_room.path_length(values, p, r);
             const double rq = uw__two_room.path_length(values, r, q);
             CHECK_NEAR(pq, qp, 1e-9 * pq);
-            assert_true(pq >=
-                        hypot((double)p[0] - (double)q[0], (double)p[1] - (double)q[1]) - 1e-9);
+            assert_true(pq >= hypot(p[0] - q[0], p[1] - q[1]) - 1e-9);
             assert_true(pq <= pr + rq + 1e-9);
         }
     }
@@ -223,8 +224,8 @@ static void test_small_pictures_average_the_large(void **state) {
             uw_env_default_values(&uw__two_room, values);
             uw_task task;
             uw__two_room.sample_task(4, i, values, i % 2 == 0, &task);
-            uw__room_draw(values, task.start, task.goal, 224, big);
-            uw__room_draw(values, task.start, task.goal, sizes[s], small);
+            uw__room_draw(values, task.start, task.goal, 0, 224, big);
+            uw__room_draw(values, task.start, task.goal, 0, sizes[s], small);
             for (int32_t y = 0; y < sizes[s]; y++) {
                 for (int32_t x = 0; x < sizes[s]; x++) {
                     for (int c = 0; c < 3; c++, count++) {
@@ -249,7 +250,7 @@ static void test_every_size(void **state) {
     double values[UW_MAX_FACTOR_VALUES];
     uw_env_default_values(&uw__two_room, values);
     values[UW_ROOM_RENDER_TARGET] = 1;
-    const float at[2] = {60, 112}, goal[2] = {200, 20};
+    const double at[2] = {60, 112}, goal[2] = {200, 20};
     for (int32_t size = 1; size <= UW_MAX_FRAME_SIZE; size += size < 70 ? 1 : 107) {
         const size_t bytes = (size_t)size * (size_t)size * 3;
         uint8_t *rgb = malloc(bytes),
@@ -257,8 +258,8 @@ static void test_every_size(void **state) {
         assert_non_null(rgb);
         assert_non_null(again);
         memset(again, 99, bytes);
-        uw__room_draw(values, at, goal, size, rgb);
-        uw__room_draw(values, at, goal, size, again);
+        uw__room_draw(values, at, goal, 0, size, rgb);
+        uw__room_draw(values, at, goal, 0, size, again);
         assert_memory_equal(rgb, again, bytes);
         free(rgb);
         free(again);
@@ -271,12 +272,12 @@ static void test_agent_outside_the_picture(void **state) {
     static uint8_t bare[64 * 64 * 3], rgb[64 * 64 * 3];
     double values[UW_MAX_FACTOR_VALUES];
     uw_env_default_values(&uw__two_room, values);
-    const float goal[2] = {60, 60};
-    const float places[][2] = {{-1e4f, 50}, {1e30f, 1e30f}, {50, -3e38f}, {3e38f, -3e38f}};
-    uw__room_draw(values, places[0], goal, 64, bare);
+    const double goal[2] = {60, 60};
+    const double places[][2] = {{-1e4, 50}, {1e30, 1e30}, {50, -3e38}, {3e38, -3e38}};
+    uw__room_draw(values, places[0], goal, 0, 64, bare);
     assert_int_equal(bare[(32 * 64 + 10) * 3], 255);
     for (size_t i = 1; i < 4; i++) {
-        uw__room_draw(values, places[i], goal, 64, rgb);
+        uw__room_draw(values, places[i], goal, 0, 64, rgb);
         assert_memory_equal(rgb, bare, sizeof bare);
     }
 }
