@@ -166,8 +166,10 @@ static void add_adaln_predictor(builder *b, const uw_net *net) {
         add_norm(b, dim);
         set_prefix(b, "%s.attn.to_qkv", at);
         add_linear(b, 3 * inner, dim, false, UW_START_UNIFORM);
-        set_prefix(b, "%s.attn.to_out.0", at);
-        add_linear(b, dim, inner, true, UW_START_UNIFORM);
+        if (uw__adaln_has_out(c)) {
+            set_prefix(b, "%s.attn.to_out.0", at);
+            add_linear(b, dim, inner, true, UW_START_UNIFORM);
+        }
         set_prefix(b, "%s.mlp.net.0", at);
         add_norm(b, dim);
         set_prefix(b, "%s.mlp.net.1", at);

@@ -100,7 +100,8 @@ void uw__predict_forward(const uw_exec *e, const uw_net *net, const uw_real *par
                          uw_real *buffers, uw_predict_acts *acts, const uw_real *z,
                          const uw_real *c, size_t n, size_t t, bool train,
                          const uw_dropout *dropout, uw_real *out);
-/* dz and dc are written (either may be NULL); grads (nullable) accumulate. */
+/* dz and dc are written (either may be NULL); grads (nullable) accumulate.  After an inference forward
+ * (train = false, on activations planned for a backward) grads must be NULL. */
 void uw__predict_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                           uw_predict_acts *acts, const uw_real *dout, uw_real *dz, uw_real *dc,
                           uw_real *grads);

@@ -32,6 +32,7 @@ typedef struct uw_projector_acts {
     const uw_real *x;       /* [rows, in], borrowed from the forward */
     uw_real *h, *n, *g;     /* [rows, P]: before BatchNorm, after it, after GELU; one buffer in inference */
     uw_real *mean, *rstd;   /* [P] */
+    bool train;             /* of the last forward: batch statistics or running ones */
     uw_real *dg;            /* [rows, P] */
     uw_real *work;
 } uw_projector_acts;
@@ -41,7 +42,7 @@ void uw__projector_layout(uw_arena *arena, size_t in, size_t hidden, size_t out,
 void uw__projector_forward(const uw_exec *e, const uw_net *net, int32_t at, size_t hidden,
                            const uw_real *params, uw_real *buffers, uw_projector_acts *acts,
                            const uw_real *x, size_t rows, bool train, uw_real *y);
-/* dx [rows, in] is written. */
+/* dx [rows, in] is written; after an inference forward grads must be NULL. */
 void uw__projector_backward(const uw_exec *e, const uw_net *net, int32_t at, size_t hidden,
                             const uw_real *params, uw_projector_acts *acts, const uw_real *dy,
                             size_t rows, uw_real *dx, uw_real *grads);
@@ -135,10 +136,16 @@ typedef struct uw_adaln_block_acts {
     uw_real *n[2], *u[2], *a[2];       /* [rows, D] plain norm, modulated, affine norm */
     uw_real *mean_n[2], *rstd_n[2], *mean_a[2], *rstd_a[2]; /* [rows] */
     uw_real *qkv;                      /* [rows, 3 inner] */
-    uw_real *o;                        /* [rows, inner] */
+    uw_real *o;                        /* [rows, inner]; y[0] when nothing projects it */
     uw_real *h, *g;                    /* [rows, mlp] before and after GELU (and dropout) */
     uw_real *y[2];                     /* [rows, D] what each branch adds, before its gate */
 } uw_adaln_block_acts;
+
+/* Whether attention ends in a projection: the reference leaves it out when one head is as wide as the
+ * latent. */
+static inline bool uw__adaln_has_out(const uw_model_config *c) {
+    return c->predictor_heads != 1 || c->predictor_head_dim != c->latent_dim;
+}
 
 enum { UW_MAX_ADALN_LAYERS = 64 };
 typedef struct uw_adaln_acts {

@@ -4,21 +4,25 @@
  * Traps: two layer norms in a row before each branch: one without weights (1e-6), modulated, then
  * the branch's own affine one (1e-5).  The modulation table is ordered shift1 scale1 gate1 shift2
  * scale2 gate2.  q, k, v lie beside each other, each split as (head, dim).  Positions restart at 0
- * in every window and are added to the latents only. */
+ * in every window and are added to the latents only.  One head as wide as the latent has no output
+ * projection, and then no dropout there either. */
 #include <string.h>
 
 #include "parts.h"
 
 static const uw_real PLAIN_EPS = (uw_real)1e-6, AFFINE_EPS = (uw_real)1e-5;
 
-enum { HEAD_TENSORS = 3, BLOCK_TENSORS = 13 };
-/* Order of a block's tensors in the table. */
-enum { ATTN_NORM = 0, QKV = 2, OUT = 3, MLP_NORM = 5, UP = 7, DOWN = 9, MODULATION = 11 };
+enum { HEAD_TENSORS = 3 };
+/* Order of a block's tensors in the table; those behind OUT move up by two where there is none. */
+enum { ATTN_NORM = 0, QKV = 2, OUT = 3, MLP_NORM = 5, UP = 7, DOWN = 9, MODULATION = 11, END = 13 };
 enum { SHIFT = 0, SCALE = 1, GATE = 2 }; /* column blocks of the modulation, per branch */
 enum { DROP_PROBABILITIES, DROP_OUT, DROP_UP, DROP_DOWN, DROPS_PER_BLOCK };
 
-static int32_t block_at(const uw_net *net, int32_t block) {
-    return net->at_predictor + HEAD_TENSORS + BLOCK_TENSORS * block;
+/* The index of a tensor of a block. */
+static int32_t tensor_at(const uw_net *net, int32_t block, int32_t tensor) {
+    const int32_t missing = uw__adaln_has_out(&net->config) ? 0 : 2;
+    const int32_t first = net->at_predictor + HEAD_TENSORS + (END - missing) * block;
+    return first + tensor - (tensor > OUT ? missing : 0);
 }
 static size_t inner_dim(const uw_net *net) {
     return (size_t)net->config.predictor_heads * (size_t)net->config.predictor_head_dim;
@@ -50,12 +54,13 @@ static void block_layout(uw_arena *arena, const uw_net *net, size_t rows, bool b
     const size_t mlp = (size_t)net->config.predictor_mlp_dim;
     b->m = uw__take(arena, rows * 6 * d);
     b->qkv = uw__take(arena, rows * 3 * inner);
-    b->o = uw__take(arena, rows * inner);
     b->h = b->g = uw__take(arena, rows * mlp);
     if (backward) b->g = uw__take(arena, rows * mlp);
     for (int i = 0; i < 2; i++) {
         b->n[i] = b->u[i] = b->a[i] = uw__take(arena, rows * d);
         b->y[i] = uw__take(arena, rows * d);
+        if (i == 0)
+            b->o = uw__adaln_has_out(&net->config) ? uw__take(arena, rows * inner) : b->y[0];
         if (!backward) continue;
         b->u[i] = uw__take(arena, rows * d);
         b->a[i] = uw__take(arena, rows * d);
@@ -123,13 +128,12 @@ static void branch_norm(const uw_exec *e, const uw_net *net, const uw_real *para
 
 static void block_forward(const uw_exec *e, const uw_net *net, const uw_real *params, int32_t index,
                           uw_adaln_acts *acts, size_t n, size_t t) {
-    const int32_t at = block_at(net, index);
     const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net), rows = n * t;
-    const uw_linear modulation = uw__bind_linear(net, at + MODULATION, true, params, NULL);
-    const uw_linear qkv = uw__bind_linear(net, at + QKV, false, params, NULL);
-    const uw_linear out = uw__bind_linear(net, at + OUT, true, params, NULL);
-    const uw_linear up = uw__bind_linear(net, at + UP, true, params, NULL);
-    const uw_linear down = uw__bind_linear(net, at + DOWN, true, params, NULL);
+    const uw_linear modulation =
+        uw__bind_linear(net, tensor_at(net, index, MODULATION), true, params, NULL);
+    const uw_linear qkv = uw__bind_linear(net, tensor_at(net, index, QKV), false, params, NULL);
+    const uw_linear up = uw__bind_linear(net, tensor_at(net, index, UP), true, params, NULL);
+    const uw_linear down = uw__bind_linear(net, tensor_at(net, index, DOWN), true, params, NULL);
     const uw_dropout *dropout = &acts->dropout;
     const uw_drop drop_out = drop_at(net, dropout, index, DROP_OUT);
     const uw_drop drop_up = drop_at(net, dropout, index, DROP_UP);
@@ -140,14 +144,17 @@ static void block_forward(const uw_exec *e, const uw_net *net, const uw_real *pa
 
     uw__linear_forward(e, &modulation, b->m, NULL, acts->s, rows);
 
-    branch_norm(e, net, params, at + ATTN_NORM, b, 0, b->x, rows);
+    branch_norm(e, net, params, tensor_at(net, index, ATTN_NORM), b, 0, b->x, rows);
     uw__linear_forward(e, &qkv, b->qkv, NULL, b->a[0], rows);
     uw__attention_forward(e, &attention, b->o, b->qkv, b->qkv + inner, b->qkv + 2 * inner);
-    uw__linear_forward(e, &out, b->y[0], NULL, b->o, rows);
-    uw__dropout(e, &drop_out, b->y[0], rows, d);
+    if (uw__adaln_has_out(&net->config)) {
+        const uw_linear out = uw__bind_linear(net, tensor_at(net, index, OUT), true, params, NULL);
+        uw__linear_forward(e, &out, b->y[0], NULL, b->o, rows);
+        uw__dropout(e, &drop_out, b->y[0], rows, d);
+    }
     uw__gate_forward(e, b->mid, b->x, b->y[0], b->m + GATE * d, rows, d, 6 * d);
 
-    branch_norm(e, net, params, at + MLP_NORM, b, 1, b->mid, rows);
+    branch_norm(e, net, params, tensor_at(net, index, MLP_NORM), b, 1, b->mid, rows);
     uw__linear_forward(e, &up, b->h, b->g, b->a[1], rows);
     uw__dropout(e, &drop_up, b->g, rows, up.out);
     uw__linear_forward(e, &down, b->y[1], NULL, b->g, rows);
@@ -194,13 +201,12 @@ static void branch_norm_backward(const uw_exec *e, const uw_net *net, const uw_r
 /* On entry dx is the gradient of next, on return of x; ds accumulates. */
 static void block_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                            int32_t index, uw_adaln_acts *acts, size_t n, size_t t, uw_real *grads) {
-    const int32_t at = block_at(net, index);
     const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net), rows = n * t;
-    const uw_linear modulation = uw__bind_linear(net, at + MODULATION, true, params, grads);
-    const uw_linear qkv = uw__bind_linear(net, at + QKV, false, params, grads);
-    const uw_linear out = uw__bind_linear(net, at + OUT, true, params, grads);
-    const uw_linear up = uw__bind_linear(net, at + UP, true, params, grads);
-    const uw_linear down = uw__bind_linear(net, at + DOWN, true, params, grads);
+    const uw_linear modulation =
+        uw__bind_linear(net, tensor_at(net, index, MODULATION), true, params, grads);
+    const uw_linear qkv = uw__bind_linear(net, tensor_at(net, index, QKV), false, params, grads);
+    const uw_linear up = uw__bind_linear(net, tensor_at(net, index, UP), true, params, grads);
+    const uw_linear down = uw__bind_linear(net, tensor_at(net, index, DOWN), true, params, grads);
     const uw_dropout *dropout = &acts->dropout;
     const uw_drop drop_out = drop_at(net, dropout, index, DROP_OUT);
     const uw_drop drop_up = drop_at(net, dropout, index, DROP_UP);
@@ -217,15 +223,22 @@ static void block_backward(const uw_exec *e, const uw_net *net, const uw_real *p
     uw__dropout(e, &drop_up, acts->dh, rows, up.out);
     uw__map_backward(e, e->k->gelu_backward, acts->dh, acts->dh, b->h, rows * up.out);
     uw__linear_backward(e, &up, acts->da, false, acts->dh, b->a[1], rows, work);
-    branch_norm_backward(e, net, params, at + MLP_NORM, b, 1, b->mid, acts, rows, grads);
+    branch_norm_backward(e, net, params, tensor_at(net, index, MLP_NORM), b, 1, b->mid, acts, rows,
+                         grads);
 
     uw__gate_backward(e, dy, dm + GATE * d, dx, b->y[0], b->m + GATE * d, rows, d, 6 * d);
-    uw__dropout(e, &drop_out, dy, rows, d);
-    uw__linear_backward(e, &out, acts->dout, false, dy, b->o, rows, work);
+    uw_real *dout = dy;
+    if (uw__adaln_has_out(&net->config)) {
+        const uw_linear out = uw__bind_linear(net, tensor_at(net, index, OUT), true, params, grads);
+        uw__dropout(e, &drop_out, dy, rows, d);
+        uw__linear_backward(e, &out, acts->dout, false, dy, b->o, rows, work);
+        dout = acts->dout;
+    }
     uw__attention_backward(e, &attention, acts->dqkv, acts->dqkv + inner, acts->dqkv + 2 * inner,
-                           acts->dout, b->qkv, b->qkv + inner, b->qkv + 2 * inner);
+                           dout, b->qkv, b->qkv + inner, b->qkv + 2 * inner);
     uw__linear_backward(e, &qkv, acts->da, false, acts->dqkv, b->a[0], rows, work);
-    branch_norm_backward(e, net, params, at + ATTN_NORM, b, 0, b->x, acts, rows, grads);
+    branch_norm_backward(e, net, params, tensor_at(net, index, ATTN_NORM), b, 0, b->x, acts, rows,
+                         grads);
 
     uw__linear_backward(e, &modulation, acts->ds, true, dm, acts->s, rows, work);
 }

@@ -23,6 +23,7 @@ void uw__projector_forward(const uw_exec *e, const uw_net *net, int32_t at, size
                            const uw_real *x, size_t rows, bool train, uw_real *y) {
     const uw_linear first = uw__bind_linear(net, at, true, params, NULL);
     acts->x = x;
+    acts->train = train;
     if (hidden == 0) {
         uw__linear_forward(e, &first, y, NULL, x, rows);
         return;
@@ -50,6 +51,9 @@ void uw__projector_backward(const uw_exec *e, const uw_net *net, int32_t at, siz
 
     uw__linear_backward(e, &last, d, false, dy, acts->g, rows, acts->work);
     uw__map_backward(e, e->k->gelu_backward, d, d, acts->n, rows * hidden);
-    uw__batchnorm_backward(e, &norm, d, d, acts->h, acts->mean, acts->rstd, rows);
+    if (acts->train)
+        uw__batchnorm_backward(e, &norm, d, d, acts->h, acts->mean, acts->rstd, rows);
+    else
+        uw__batchnorm_backward_running(e, &norm, d, d, acts->rstd, rows);
     uw__linear_backward(e, &first, dx, false, d, acts->x, rows, acts->work);
 }

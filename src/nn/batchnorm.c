@@ -77,3 +77,19 @@ void uw__batchnorm_backward(const uw_exec *e, const uw_batchnorm *b, uw_real *dx
                         .rows = rows};
     uw__pool_run(uw__exec_pool(e, rows * b->c), uw__num_blocks(b->c, COLUMNS), backward_block, &t);
 }
+
+static void running_backward_block(void *arg, size_t index, int32_t worker) {
+    static const uw_real zero[COLUMNS];
+    const batchnorm_task *t = arg;
+    const size_t at = index * COLUMNS, c = t->b->c - at < COLUMNS ? t->b->c - at : COLUMNS;
+    (void)worker;
+    t->e->k->batchnorm_apply(t->y + at, t->b->c, t->dy + at, t->b->c, zero, t->rstd + at,
+                             t->b->gamma + at, zero, t->rows, c);
+}
+
+void uw__batchnorm_backward_running(const uw_exec *e, const uw_batchnorm *b, uw_real *dx,
+                                    const uw_real *dy, const uw_real *rstd, size_t rows) {
+    batchnorm_task t = {.e = e, .b = b, .y = dx, .rstd = (uw_real *)rstd, .dy = dy, .rows = rows};
+    uw__pool_run(uw__exec_pool(e, rows * b->c), uw__num_blocks(b->c, COLUMNS),
+                 running_backward_block, &t);
+}

@@ -69,6 +69,10 @@ void uw__batchnorm_forward(const uw_exec *e, const uw_batchnorm *b, uw_real *y, 
 void uw__batchnorm_backward(const uw_exec *e, const uw_batchnorm *b, uw_real *dx,
                             const uw_real *dy, const uw_real *x, const uw_real *mean,
                             const uw_real *rstd, size_t rows);
+/* The same after a forward with the running statistics, which are constants: dx = dy gamma rstd.  No
+ * weight gradients. */
+void uw__batchnorm_backward_running(const uw_exec *e, const uw_batchnorm *b, uw_real *dx,
+                                    const uw_real *dy, const uw_real *rstd, size_t rows);
 
 /* ---- layer norm --------------------------------------------------------------------------------- */
 

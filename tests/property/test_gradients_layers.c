@@ -234,6 +234,43 @@ static void test_norms(void **state) {
     check_norm(true, 9, 70, true); /* three blocks of columns */
 }
 
+/* With running statistics, which are constants, every column is a straight line. */
+typedef struct running_case {
+    uw_batchnorm b;
+    size_t rows;
+    double *x, *y, *weight, mean[5], rstd[5];
+} running_case;
+
+static double running_loss(void *arg) {
+    running_case *k = arg;
+    uw__batchnorm_forward(&e, &k->b, k->y, k->mean, k->rstd, k->x, k->rows, false);
+    return gradient_dot(k->y, k->weight, k->rows * k->b.c);
+}
+
+static void test_batchnorm_inference(void **state) {
+    enum { ROWS = 7, C = 5 };
+    double gamma[C] = {1.5, -0.5, 2, 1, 0.1}, beta[C] = {0.2}, mean[C] = {1, -1, 0, 3, 0.5};
+    double var[C] = {2, 0.5, 1, 1e-7, 9}, batches[1] = {0}, dx[ROWS * C];
+    running_case k = {.rows = ROWS,
+                      .b = {.c = C,
+                            .gamma = gamma,
+                            .beta = beta,
+                            .running_mean = mean,
+                            .running_var = var,
+                            .batches = batches}};
+    (void)state;
+    k.x = numbers(ROWS * C, 1.0, 31);
+    k.y = numbers(ROWS * C, 1.0, 32);
+    k.weight = numbers(ROWS * C, 1.0, 33);
+    running_loss(&k);
+    uw__batchnorm_backward_running(&e, &k.b, dx, k.weight, k.rstd, ROWS);
+    gradient_check("inference norm x", running_loss, &k, k.x, dx, ROWS * C, ROWS * C);
+    assert_true(batches[0] == 0 && mean[0] == 1 && var[0] == 2);
+    free(k.x);
+    free(k.y);
+    free(k.weight);
+}
+
 /* Running statistics move by a tenth, the variance with divisor n - 1; inference reads them. */
 static void test_batchnorm_running(void **state) {
     double x[4] = {1, 2, 3, 6}, y[4], mean[1], rstd[1], running[3] = {10, 4, 0}, gamma[1] = {2},
@@ -344,9 +381,13 @@ static void test_dropout(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_linear),    cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_norms),     cmocka_unit_test(test_batchnorm_running),
-        cmocka_unit_test(test_attention), cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_batchnorm_inference),
+        cmocka_unit_test(test_batchnorm_running),
+        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_dropout),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

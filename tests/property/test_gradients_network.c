@@ -110,20 +110,24 @@ typedef struct predict_case {
     fixture *f;
     double *z, *c, *out, *weight, *dz, *dc;
     uw_dropout dropout;
+    bool train;
 } predict_case;
 
 static double predict_loss(void *arg) {
     predict_case *p = arg;
     fixture *f = p->f;
-    uw__predict_forward(&f->e, &f->net, f->params, f->buffers, f->predict, p->z, p->c, N, T, true,
-                        &p->dropout, p->out);
+    uw__predict_forward(&f->e, &f->net, f->params, f->buffers, f->predict, p->z, p->c, N, T,
+                        p->train, &p->dropout, p->out);
     return gradient_dot(p->out, p->weight, N * T * (size_t)f->net.config.latent_dim);
 }
 
-static void check_predict(fixture *f, bool dropout) {
+/* train: batch statistics and every gradient; else running statistics, gradients of the inputs
+ * alone. */
+static void check_predict(fixture *f, bool dropout, bool train) {
     const size_t latent = N * T * (size_t)f->net.config.latent_dim;
     const size_t cond = N * T * (size_t)f->net.cond_dim;
-    predict_case p = {.f = f, .dropout = {.on = dropout, .seed = 5, .step = 3, .call = 1}};
+    predict_case p = {
+        .f = f, .dropout = {.on = dropout, .seed = 5, .step = 3, .call = 1}, .train = train};
     double **arrays[] = {&p.z, &p.out, &p.weight, &p.dz};
     for (int i = 0; i < 4; i++) {
         *arrays[i] = calloc(latent, sizeof(double));
@@ -134,9 +138,12 @@ static void check_predict(fixture *f, bool dropout) {
     gradient_fill(p.c, cond, 1.0, 20);
     memset(f->grads, 0, f->net.num_params * sizeof *f->grads);
     predict_loss(&p);
-    uw__predict_backward(&f->e, &f->net, f->params, f->predict, p.weight, p.dz, p.dc, f->grads);
-    check_tensors(f, predict_loss, &p, f->net.at_predictor, f->net.at_action);
-    check_tensors(f, predict_loss, &p, f->net.at_pred_proj, f->net.at_inverse);
+    uw__predict_backward(&f->e, &f->net, f->params, f->predict, p.weight, p.dz, p.dc,
+                         train ? f->grads : NULL);
+    if (train) {
+        check_tensors(f, predict_loss, &p, f->net.at_predictor, f->net.at_action);
+        check_tensors(f, predict_loss, &p, f->net.at_pred_proj, f->net.at_inverse);
+    }
     gradient_check("z", predict_loss, &p, p.z, p.dz, latent, 12);
     gradient_check("c", predict_loss, &p, p.c, p.dc, cond, 12);
     for (int i = 0; i < 4; i++) free(*arrays[i]);
@@ -278,7 +285,8 @@ static void test_recipe(void **state) {
     (void)state;
     fixture f = fixture_new(&recipe);
     check_encode(&f);
-    check_predict(&f, false);
+    check_predict(&f, false, true);
+    check_predict(&f, false, false);
     check_action(&f);
     check_inverse(&f);
     fixture_free(&f);
@@ -288,7 +296,8 @@ static void test_lewm(void **state) {
     (void)state;
     fixture f = fixture_new(&lewm);
     check_encode(&f);
-    check_predict(&f, false);
+    check_predict(&f, false, true);
+    check_predict(&f, false, false);
     check_action(&f);
     check_inverse(&f);
     fixture_free(&f);
@@ -298,7 +307,22 @@ static void test_lewm(void **state) {
 static void test_lewm_dropout(void **state) {
     (void)state;
     fixture f = fixture_new(&lewm);
-    check_predict(&f, true);
+    check_predict(&f, true, true);
+    fixture_free(&f);
+}
+
+/* One head as wide as the latent: attention is not projected. */
+static void test_lewm_one_head(void **state) {
+    (void)state;
+    uw_model_config config = lewm;
+    config.predictor_heads = 1;
+    config.predictor_head_dim = config.latent_dim;
+    fixture f = fixture_new(&config);
+    assert_int_equal(uw__net_find(&f.net, "predictor.transformer.layers.0.attn.to_out.0.weight"),
+                     -1);
+    check_predict(&f, false, true);
+    check_predict(&f, true, true);
+    check_predict(&f, false, false);
     fixture_free(&f);
 }
 
@@ -306,16 +330,16 @@ static void test_sensors(void **state) {
     (void)state;
     fixture f = fixture_new(&sensors);
     check_encode(&f);
-    check_predict(&f, false);
+    check_predict(&f, false, true);
+    check_predict(&f, false, false);
     check_action(&f);
     fixture_free(&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recipe),
-        cmocka_unit_test(test_lewm),
-        cmocka_unit_test(test_lewm_dropout),
+        cmocka_unit_test(test_recipe),       cmocka_unit_test(test_lewm),
+        cmocka_unit_test(test_lewm_dropout), cmocka_unit_test(test_lewm_one_head),
         cmocka_unit_test(test_sensors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
