@@ -10,13 +10,15 @@
 
 #include "fileio.h"
 #include "npy_header.h"
-#include "npz_zip.h"
 #include "utf8.h"
+#include "zip.h"
 
 #define FIX_COPY          "the file is damaged or not NPZ: save it again with numpy.savez"
 #define DEFAULT_MAX_BYTES (UINT64_C(16) << 30)
 
 enum { PLACE = 64 };
+
+static const uw_zip_rules rules = {.ending = ".npy", .twice = "duplicate_key", .fix = FIX_COPY};
 
 /* What a member became; the archive keeps it until close. */
 typedef struct decoded {
@@ -61,7 +63,7 @@ static uw_status open_any(uw_npz *z, uint64_t max_bytes, uw_err *err) {
     if (!memcmp(magic, "\x93NUMPY", sizeof magic))
         s = open_single(z, size, max_bytes, err);
     else
-        s = uw__zip_read(z->fd, z->path, size, max_bytes, &z->members, &z->count, err);
+        s = uw__zip_read(z->fd, z->path, size, max_bytes, &rules, &z->members, &z->count, err);
     if (s) return s;
     z->decoded = calloc((size_t)z->count + 1, sizeof *z->decoded);
     return z->decoded ? UW_OK

@@ -1,11 +1,11 @@
-/* Reading zip files, as far as NPZ needs them: stored and deflated members, no zip64, no
- * encryption.
+/* Reading zip files, as far as arrays need them: stored and deflated members, no encryption, and
+ * zip64 only as PyTorch writes it, an end record more whose numbers the old one holds as well.
  *
  * The directory at the end is believed only where the file agrees: every member's local header must
  * be where the directory says and carry the same name, no two members may share bytes (the trick of
  * the smallest bombs), and what a member claims to become is bounded by what deflate can make of
  * its bytes. */
-#include "npz_zip.h"
+#include "zip.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +16,12 @@
 #include "fileio.h"
 #include "utf8.h"
 
-#define FIX_COPY "the file is damaged or not NPZ: save it again with numpy.savez"
+#define FIX_DAMAGED "the file is damaged: fetch or write it again"
 
 enum {
     END_BYTES = 22,
     ENTRY_BYTES = 46,
+    END64_BYTES = 76, /* zip64's end record and its locator */
     LOCAL_BYTES = 30,
     MAX_COMMENT = 65535,
     MAX_DIRECTORY = 16 << 20,
@@ -32,6 +33,7 @@ enum {
 typedef struct zip {
     int fd;
     const char *path;
+    const uw_zip_rules *rules;
     uint64_t size, directory; /* the file's bytes; where the directory begins */
     uw_zip_member *members;
     int32_t count;
@@ -46,13 +48,27 @@ static uint32_t get32(const unsigned char *p) {
     return get16(p) | get16(p + 2) << 16;
 }
 
+static uint64_t get64(const unsigned char *p) {
+    return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
 static uw_status bad_zip(const zip *z, const char *what) {
-    return uw__refuse(z->err, UW_EFORMAT, z->path, "bad_zip", FIX_COPY, "%s", what);
+    return uw__refuse(z->err, UW_EFORMAT, z->path, "bad_zip", z->rules->fix, "%s", what);
 }
 
 static uw_status zip64(const zip *z) {
-    return uw__refuse(z->err, UW_EUNSUPPORTED, z->path, "zip64", "save the arrays as several files",
+    return uw__refuse(z->err, UW_EUNSUPPORTED, z->path, "zip64", "save it as several files",
                       "wanted an archive below 4 GiB and 65535 members, got zip64");
+}
+
+/* An archive that begins like one and has no end was cut. */
+static uw_status no_end(const zip *z) {
+    unsigned char magic[4];
+    const uw_status s = uw__read_at(z->fd, magic, sizeof magic, 0, z->path, z->err);
+    if (s) return s;
+    return uw__refuse(z->err, UW_EFORMAT, z->path,
+                      memcmp(magic, "PK\3\4", 4) ? "bad_zip" : "truncated", z->rules->fix,
+                      "wanted a zip directory at the end, got none");
 }
 
 /* Find the end record: the last one whose comment reaches exactly to the end of the file. */
@@ -70,8 +86,24 @@ static uw_status find_end(const zip *z, unsigned char end[END_BYTES], uint64_t *
         found = true;
     }
     free(tail);
-    if (!s && !found) s = bad_zip(z, "wanted a zip directory at the end, got none");
+    if (!s && !found) s = no_end(z);
     return s;
+}
+
+/* Step back over zip64's end record where there is one; it must say what the old one says. */
+static uw_status skip_end64(const zip *z, const unsigned char end[END_BYTES], uint64_t *at) {
+    unsigned char raw[END64_BYTES];
+    if (*at < END64_BYTES) return UW_OK;
+    const uint64_t begin = *at - END64_BYTES;
+    const uw_status s = uw__read_at(z->fd, raw, sizeof raw, begin, z->path, z->err);
+    if (s || memcmp(raw + 56, "PK\6\7", 4)) return s;
+    if (memcmp(raw, "PK\6\6", 4) || get64(raw + 4) != 44 || get64(raw + 64) != begin ||
+        get64(raw + 32) != get16(end + 10) || get64(raw + 40) != get32(end + 12) ||
+        get64(raw + 48) != get32(end + 16)) {
+        return zip64(z);
+    }
+    *at = begin;
+    return UW_OK;
 }
 
 /* The local header must repeat the name; its sizes are not needed (streaming writers leave them 0).
@@ -97,7 +129,19 @@ static uw_status check_local(const zip *z, uw_zip_member *m, const char *name, s
     return UW_OK;
 }
 
+/* A name that would climb out of a folder: nothing is unpacked here, but no honest file has one. */
+static bool climbs(const char *name) {
+    if (*name == '/' || strchr(name, '\\')) return true;
+    for (const char *p = name; p; p = strchr(p, '/')) {
+        if (*p == '/') p++;
+        if (!strncmp(p, "..", 2) && (!p[2] || p[2] == '/')) return true;
+    }
+    return false;
+}
+
 static uw_status check_entry(const zip *z, const unsigned char *e, const char *name, size_t n) {
+    const char *ending = z->rules->ending;
+    const size_t tail = strlen(ending);
     if (get32(e + 20) == UINT32_MAX || get32(e + 24) == UINT32_MAX || get32(e + 42) == UINT32_MAX) {
         return zip64(z);
     }
@@ -105,13 +149,19 @@ static uw_status check_entry(const zip *z, const unsigned char *e, const char *n
         return uw__refuse(z->err, UW_EUNSUPPORTED, z->path, "encrypted",
                           "save it without a password", "wanted plain members");
     }
+    if (z->rules->stored && get16(e + 10)) {
+        return uw__refuse(z->err, UW_EFORMAT, z->path, "compressed_entry", z->rules->fix,
+                          "wanted stored members, got method %u", get16(e + 10));
+    }
     if (get16(e + 10) != 0 && get16(e + 10) != 8) {
         return uw__refuse(z->err, UW_EUNSUPPORTED, z->path, "unsupported_compression",
                           "save it with numpy.savez or numpy.savez_compressed",
                           "wanted stored or deflated members, got method %u", get16(e + 10));
     }
-    if (n < 5 || n > MAX_NAME || memcmp(name + n - 4, ".npy", 4) || memchr(name, '\0', n)) {
-        return bad_zip(z, "wanted members named <name>.npy");
+    if (n <= tail || n > MAX_NAME || memcmp(name + n - tail, ending, tail) ||
+        memchr(name, '\0', n)) {
+        return uw__refuse(z->err, UW_EFORMAT, z->path, "bad_zip", z->rules->fix,
+                          "wanted members named <name>%s", ending);
     }
     return UW_OK;
 }
@@ -125,17 +175,18 @@ static uw_status read_entry(zip *z, const unsigned char *e, const char *name, si
                          .unpacked = get32(e + 24),
                          .crc = get32(e + 16),
                          .deflated = get16(e + 10) == 8};
-    m->name = malloc(n - 3);
-    if (!m->name) return uw__no_memory(z->err, z->path, n - 3);
+    const size_t kept = n - strlen(z->rules->ending);
+    m->name = malloc(kept + 1);
+    if (!m->name) return uw__no_memory(z->err, z->path, kept + 1);
     z->count++;
-    memcpy(m->name, name, n - 4);
-    m->name[n - 4] = '\0';
-    if (!uw__utf8_clean(m->name, false)) {
-        return uw__refuse(z->err, UW_EFORMAT, z->path, "unsafe_name", FIX_COPY,
-                          "wanted member names in UTF-8 without control characters");
+    memcpy(m->name, name, kept);
+    m->name[kept] = '\0';
+    if (!uw__utf8_clean(m->name, false) || climbs(m->name)) {
+        return uw__refuse(z->err, UW_EFORMAT, z->path, "unsafe_name", z->rules->fix,
+                          "member %d: wanted a plain name in UTF-8", (int)z->count);
     }
     if (m->deflated ? m->unpacked > m->packed * DEFLATE_RATIO : m->unpacked != m->packed) {
-        return uw__refuse(z->err, UW_EFORMAT, z->path, "size_mismatch", FIX_COPY,
+        return uw__refuse(z->err, UW_EFORMAT, z->path, "size_mismatch", z->rules->fix,
                           "member %.60s: %llu bytes cannot become %llu", m->name,
                           (unsigned long long)m->packed, (unsigned long long)m->unpacked);
     }
@@ -173,13 +224,13 @@ static uw_status check_members(const zip *z, uint64_t max_bytes) {
     if (n) qsort(m, n, sizeof *m, by_name);
     for (size_t i = 1; i < n && !s; i++) {
         if (strcmp(m[i - 1]->name, m[i]->name)) continue;
-        s = uw__refuse(z->err, UW_EFORMAT, z->path, "duplicate_key", FIX_COPY, "member %.60s twice",
-                       m[i]->name);
+        s = uw__refuse(z->err, UW_EFORMAT, z->path, z->rules->twice, z->rules->fix,
+                       "member %.60s twice", m[i]->name);
     }
     if (n) qsort(m, n, sizeof *m, by_place);
     for (size_t i = 1; i < n && !s; i++) {
         if (m[i - 1]->data + m[i - 1]->packed <= m[i]->begin) continue;
-        s = uw__refuse(z->err, UW_EFORMAT, z->path, "overlap", FIX_COPY,
+        s = uw__refuse(z->err, UW_EFORMAT, z->path, "overlap", z->rules->fix,
                        "members %.40s and %.40s share bytes", m[i - 1]->name, m[i]->name);
     }
     free(m);
@@ -217,8 +268,9 @@ done:
 }
 
 uw_status uw__zip_read(int fd, const char *path, uint64_t size, uint64_t max_bytes,
-                       uw_zip_member **members, int32_t *count, uw_err *err) {
-    zip z = {.fd = fd, .path = path, .size = size, .err = err};
+                       const uw_zip_rules *rules, uw_zip_member **members, int32_t *count,
+                       uw_err *err) {
+    zip z = {.fd = fd, .path = path, .rules = rules, .size = size, .err = err};
     unsigned char end[END_BYTES] = {0};
     uint64_t at = 0;
     uw_status s;
@@ -229,6 +281,7 @@ uw_status uw__zip_read(int fd, const char *path, uint64_t size, uint64_t max_byt
     if (get16(end + 4) || get16(end + 6) || get16(end + 8) != entries) {
         return bad_zip(&z, "wanted an archive in one piece");
     }
+    if ((s = skip_end64(&z, end, &at))) return s;
     if (bytes > MAX_DIRECTORY || (uint64_t)offset + bytes != at ||
         (uint64_t)entries * ENTRY_BYTES > bytes) {
         return bad_zip(&z, "the directory does not end where the end record begins");
@@ -290,7 +343,7 @@ uw_status uw__zip_open(int fd, const char *path, const uw_zip_member *member, uw
 }
 
 static uw_status short_member(const uw_zip_stream *z, uw_err *err) {
-    return uw__refuse(err, UW_EFORMAT, z->path, "size_mismatch", FIX_COPY,
+    return uw__refuse(err, UW_EFORMAT, z->path, "size_mismatch", FIX_DAMAGED,
                       "member %.60s: wanted %llu bytes when unpacked, got another number",
                       z->member->name, (unsigned long long)z->member->unpacked);
 }
@@ -318,7 +371,7 @@ static uw_status get_deflated(uw_zip_stream *z, unsigned char *out, size_t n, uw
         const int r = inflate(&z->z, Z_NO_FLUSH);
         if (r == Z_MEM_ERROR) return uw__no_memory(err, z->path, 1 << 15);
         if (r != Z_OK && r != Z_STREAM_END) {
-            return uw__refuse(err, UW_EFORMAT, z->path, "bad_deflate", FIX_COPY,
+            return uw__refuse(err, UW_EFORMAT, z->path, "bad_deflate", FIX_DAMAGED,
                               "member %.60s cannot be unpacked", z->member->name);
         }
         z->ended = r == Z_STREAM_END;
@@ -355,7 +408,7 @@ uw_status uw__zip_end(uw_zip_stream *z, bool alone, uw_err *err) {
         return short_member(z, err);
     }
     if (!alone && z->crc != z->member->crc) {
-        return uw__refuse(err, UW_EFORMAT, z->path, "bad_checksum", FIX_COPY,
+        return uw__refuse(err, UW_EFORMAT, z->path, "bad_checksum", FIX_DAMAGED,
                           "member %.60s: wanted CRC %08x, got %08x", z->member->name,
                           z->member->crc, z->crc);
     }
