@@ -9,7 +9,9 @@ macro(uw_dependency option target packages)
   endif()
 endmacro()
 
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)  # cli
+if(UW_BUILD_CLI)
+  pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+endif()
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash) # io/hash.c
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)        # io/npy.c
 uw_dependency(UW_ZSTD ZSTD libzstd)                          # data/codec.c

@@ -38,6 +38,11 @@ typedef struct uw_dynamics {
      * otherwise) -> z [n, h, D]. */
     uw_status (*rollout)(void *self, const float *z0, int32_t history, const float *past,
                          const float *actions, int32_t n, int32_t h, float *z);
+    /* From the gradient dz [n, h, D] of a cost by the latents that rollout writes for the same arguments,
+     * its gradient dactions [n, h, A] by the actions (written).  NULL: there is none. */
+    uw_status (*gradient)(void *self, const float *z0, int32_t history, const float *past,
+                          const float *actions, int32_t n, int32_t h, const float *dz,
+                          float *dactions);
 } uw_dynamics;
 
 typedef enum uw_solver { UW_SOLVER_CEM = 0, UW_SOLVER_ICEM = 1 } uw_solver;
@@ -77,6 +82,9 @@ typedef struct uw_planner_options {
                           .num_samples = 128, .num_elites = 16, .iters = 4, .keep_elites = 4,  \
                           .init_std = 1.0f, .min_std = 0.05f, .noise_ar = 0.8f,                \
                           .action_low = -1.0f, .action_high = 1.0f, .warm_start = true})
+
+/* Return UW_PLANNER_OPTIONS_DEFAULT, for languages without C's macros. */
+UW_API uw_planner_options uw_planner_options_default(void);
 
 /* How one plan went.  A deadline that was hit is an outcome, not an error. */
 typedef struct uw_plan_info {

@@ -87,6 +87,10 @@ static int32_t least(int32_t a, int32_t b) {
     return a < b ? a : b;
 }
 
+uw_planner_options uw_planner_options_default(void) {
+    return UW_PLANNER_OPTIONS_DEFAULT;
+}
+
 /* Size and placement in one; returns NULL while measuring. */
 static uw_planner *layout(uw_arena *arena, const uw_dynamics_dims *d, const uw_planner_options *o) {
     const size_t n = (size_t)o->num_samples, h = (size_t)o->horizon;
