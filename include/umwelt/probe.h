@@ -71,6 +71,27 @@ typedef struct uw_probe_report {
 UW_API uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *dataset,
                               const uw_probe_options *options, uw_probe_report *out, uw_err *err);
 
+/* ---- remembered frames ----------------------------------------------------------------------------- */
+
+/* Recorded frames and their latents: the way to look at a latent is the recorded frame nearest to it. */
+typedef struct uw_memories uw_memories;
+
+/* Encode at most max_rows frames of a dataset, spread evenly over it.
+ *
+ * Own      *out is the caller's, uw_memories_unload (NULL allowed); ctx outlives it
+ * Returns  UW_OK; UW_ESHAPE when model and data do not fit, or the model sees no pictures; UW_ENOMEM; as
+ *          uw_dataset_open.  On error *out is NULL */
+UW_API uw_status uw_memories_load(uw_context *ctx, const uw_model *model, const char *dataset,
+                                  int64_t max_rows, uw_memories **out, uw_err *err);
+UW_API void uw_memories_unload(uw_memories *memories);
+/* Return the edge of the frames in pixels. */
+UW_API int32_t uw_memories_size(const uw_memories *memories);
+/* Return the number of the memory nearest to z [D].  Alloc: none. */
+UW_API int64_t uw_memories_nearest(uw_memories *memories, const float *z);
+/* Copy a memory's frame into rgb [size, size, 3]. */
+UW_API uw_status uw_memories_frame(const uw_memories *memories, int64_t index, uint8_t *rgb,
+                                   uw_err *err);
+
 #ifdef __cplusplus
 }
 #endif

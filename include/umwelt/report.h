@@ -52,6 +52,9 @@ UW_API uw_status uw_png_write(const char *path, const uint8_t *rgb, int32_t widt
                               bool overwrite, uw_err *err);
 UW_API uw_status uw_png_read(const char *path, uint8_t **rgb, int32_t *width, int32_t *height,
                              uw_err *err);
+/* The same into memory: *data, *size bytes (free with uw_free). */
+UW_API uw_status uw_png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
+                               size_t *size, uw_err *err);
 /* Free memory that the library handed out. */
 UW_API void uw_free(void *memory);
 

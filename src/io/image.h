@@ -6,10 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <umwelt/status.h>
+#include <umwelt/report.h> /* uw_png_encode */
 
-uw_status uw__png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
-                         size_t *size, uw_err *err);
 uw_status uw__png_decode(const char *name, const void *data, size_t size, uint8_t **rgb,
                          int32_t *width, int32_t *height, uw_err *err);
 uw_status uw__jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t quality,

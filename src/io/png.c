@@ -23,8 +23,8 @@ void uw_free(void *memory) {
 
 enum { DEFLATE_RATIO = 1032 }; /* the most that a byte of deflate can become */
 
-uw_status uw__png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
-                         size_t *size, uw_err *err) {
+uw_status uw_png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
+                        size_t *size, uw_err *err) {
     png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
     if (width < 1 || height < 1 || (int64_t)width * height > MAX_PIXELS) {
         return uw__refuse(err, UW_EINVAL, "png", "bad_size", "draw a smaller picture",
@@ -92,7 +92,7 @@ uw_status uw_png_write(const char *path, const uint8_t *rgb, int32_t width, int3
                        bool overwrite, uw_err *err) {
     void *data = NULL;
     size_t size = 0;
-    uw_status s = uw__png_encode(rgb, width, height, &data, &size, err);
+    uw_status s = uw_png_encode(rgb, width, height, &data, &size, err);
     if (!s) s = uw__file_write_atomic(path, data, size, overwrite, err);
     free(data);
     return s;
@@ -115,8 +115,8 @@ static uw_status without(uw_err *err) {
                       "this build has no PNG");
 }
 
-uw_status uw__png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
-                         size_t *size, uw_err *err) {
+uw_status uw_png_encode(const uint8_t *rgb, int32_t width, int32_t height, void **data,
+                        size_t *size, uw_err *err) {
     (void)rgb, (void)width, (void)height, (void)data, (void)size;
     return without(err);
 }

@@ -9,17 +9,16 @@
 
 #include "image.h"
 #include "internal.h"
-#include "kernels.h"
-#include "latents.h"
 
 enum {
     MAX_FRAMES = 56, /* of the GIF; longer episodes skip steps */
     MAX_MEMORIES = 8192,
     PANEL = 128, /* pixels, at least: pictures are enlarged by whole factors up to it */
     GAP = 6,
-    STEP_CS = 4,    /* hundredths of a second per env step */
-    HOLD_CS = 180,  /* of the last picture */
-    DRAWN_SIZE = 64 /* when the model sees no pictures */
+    STEP_CS = 4,     /* hundredths of a second per env step */
+    HOLD_CS = 180,   /* of the last picture */
+    DRAWN_SIZE = 64, /* when the model sees no pictures */
+    MAX_ROWS = 16
 };
 
 static const uint8_t ground[3] = {238, 240, 243}, reached[3] = {0, 158, 115},
@@ -33,42 +32,24 @@ typedef struct film {
     int32_t width, height, dim;
     uint8_t *canvas, *picture;
     /* memories: recorded frames and their latents; none when panels is 2 */
-    uw_dataset *data;
-    uw_observe observe;
-    uw_latents latents;
-    float *distance;      /* [latents.num_rows] */
-    int64_t *nearest[16]; /* per row: [num_decisions] */
+    uw_memories *memories;
+    int64_t *nearest[MAX_ROWS]; /* per row: [num_decisions] */
 } film;
-enum { MAX_ROWS = 16 };
 
 /* ---- memories ------------------------------------------------------------------------------- */
 
-static int64_t nearest_row(const film *f, const uw_kernels *kernels, const float *z) {
-    kernels->sqdist(f->distance, f->latents.z, z, (size_t)f->latents.num_rows, (size_t)f->dim,
-                    (size_t)f->dim);
-    int64_t best = 0;
-    for (int64_t i = 1; i < f->latents.num_rows; i++)
-        if (f->distance[i] < f->distance[best]) best = i;
-    return best;
-}
-
 static uw_status remember(uw_context *ctx, const uw_model *model, film *f, const char *dataset,
                           uw_err *err) {
-    uw_status s = uw_dataset_open(dataset, &f->data, err);
-    if (!s) s = uw__observe_find(model, f->data, &f->observe, err);
-    if (!s)
-        s = uw__latents_sample(ctx, model, f->data, &f->observe, MAX_MEMORIES, &f->latents, err);
+    const uw_status s = uw_memories_load(ctx, model, dataset, MAX_MEMORIES, &f->memories, err);
     if (s) return s;
-    f->distance = malloc((size_t)f->latents.num_rows * sizeof *f->distance);
-    if (!f->distance) return uw_fail(err, UW_ENOMEM, "animation: memories");
     for (int32_t r = 0; r < f->rows; r++) {
         const uw_trace *t = &f->eval->traces[r];
         if (!t->imagined) continue;
         f->nearest[r] = malloc((size_t)t->num_decisions * sizeof *f->nearest[r] + 1);
         if (!f->nearest[r]) return uw_fail(err, UW_ENOMEM, "animation: memories");
         for (int32_t d = 0; d < t->num_decisions; d++)
-            f->nearest[r][d] = nearest_row(
-                f, ctx->kernels, t->imagined + (size_t)d * (size_t)t->horizon * (size_t)f->dim);
+            f->nearest[r][d] = uw_memories_nearest(
+                f->memories, t->imagined + (size_t)d * (size_t)t->horizon * (size_t)f->dim);
     }
     return UW_OK;
 }
@@ -107,9 +88,7 @@ static uw_status draw_row(film *f, int32_t row, int32_t step, uw_err *err) {
     if (f->panels < 3 || !f->nearest[row] || t->num_decisions < 1) return UW_OK;
     int32_t decision = at / (f->eval->action_repeat > 0 ? f->eval->action_repeat : 1);
     if (decision >= t->num_decisions) decision = t->num_decisions - 1;
-    const uw_row from = f->latents.rows[f->nearest[row][decision]];
-    const uw_status s = uw_dataset_rows(f->data, f->observe.column[0], from.episode, from.row, 1, 1,
-                                        f->picture, err);
+    const uw_status s = uw_memories_frame(f->memories, f->nearest[row][decision], f->picture, err);
     if (!s) show(f, row, 2, NULL);
     return s;
 }
@@ -151,11 +130,9 @@ static uw_status film_check(const uw_eval_result *eval, int32_t num_episodes, co
 
 static void film_fini(film *f) {
     for (int32_t r = 0; r < MAX_ROWS; r++) free(f->nearest[r]);
-    free(f->distance);
     free(f->canvas);
     free(f->picture);
-    uw__latents_fini(&f->latents);
-    uw_dataset_close(f->data);
+    uw_memories_unload(f->memories);
 }
 
 uw_status uw_report_animation(uw_context *ctx, const uw_model *model, const char *env,

@@ -22,7 +22,7 @@ static bool judge(const uint8_t *data, size_t size, uw_err *why) {
     FUZZ_REQUIRE(!s == !!rgb, "a picture without success, or the reverse");
     if (s) return false;
     if ((int64_t)w * h <= 1 << 16) {
-        FUZZ_REQUIRE(!uw__png_encode(rgb, w, h, &png, &bytes, why), why->text);
+        FUZZ_REQUIRE(!uw_png_encode(rgb, w, h, &png, &bytes, why), why->text);
         FUZZ_REQUIRE(!uw__png_decode("again", png, bytes, &again, &w2, &h2, why), why->text);
         FUZZ_REQUIRE(w == w2 && h == h2 && !memcmp(rgb, again, (size_t)w * (size_t)h * 3),
                      "pixels changed");
@@ -40,7 +40,7 @@ static bool seed(int i, uint8_t **data, size_t *size) {
     if (i >= 3) return false;
     for (size_t k = 0; k < sizeof rgb; k++) rgb[k] = (uint8_t)(i == 2 ? k * k : k / 3);
     const uw_status s = i == 1 ? uw__jpeg_encode(rgb, SIDE, SIDE, 80, &bytes, &n, NULL)
-                               : uw__png_encode(rgb, SIDE, SIDE, &bytes, &n, NULL);
+                               : uw_png_encode(rgb, SIDE, SIDE, &bytes, &n, NULL);
     FUZZ_REQUIRE(!s, "a seed");
     fuzz_copy(bytes, n, data, size);
     free(bytes);

@@ -188,7 +188,7 @@ static uw_status code_png(uw_err *err) {
     size_t size;
     uint8_t *back = NULL;
     int32_t w, h;
-    uw_status s = uw__png_encode(rgb, 8, 8, &data, &size, err);
+    uw_status s = uw_png_encode(rgb, 8, 8, &data, &size, err);
     if (!s) s = uw__png_decode("p", data, size, &back, &w, &h, err);
     free(data);
     free(back);

@@ -69,7 +69,7 @@ static void test_png_damaged(void **state) {
     size_t size = 0;
     uint8_t *p = picture(40, 30, 100, 0), *q = NULL;
     int32_t w, h;
-    CHECK_OK(uw__png_encode(p, 40, 30, &data, &size, &err), &err);
+    CHECK_OK(uw_png_encode(p, 40, 30, &data, &size, &err), &err);
     /* the last 12 bytes are the end mark, which carries no pixels */
     for (size_t n = 0; n < size - 12; n++) {
         check_refused(uw__png_decode("cut", data, n, &q, &w, &h, &err), UW_EFORMAT, &err,
