@@ -49,6 +49,7 @@ static const uw_factor factors[] = {
     SCALAR("agent.speed", UW_FACTOR_REAL, UW_ROOM_AGENT_SPEED, "px/step", 1.75, 10.5, 5, true,
            false),
     COLOR("background.color", UW_ROOM_BACKGROUND_COLOR, 255, 255, 255, true),
+    UW_DISTRACTOR_FACTORS(UW_ROOM_DISTRACTOR),
     COLOR("door.color", UW_ROOM_DOOR_COLOR, 255, 255, 255, true),
     SCALAR("door.number", UW_FACTOR_INT, UW_ROOM_DOOR_NUMBER, NULL, 1, 3, 1, true, true),
     DOORS("door.position", UW_ROOM_DOOR_POSITION, 0, 223, 49),

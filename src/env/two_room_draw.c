@@ -95,6 +95,33 @@ static void put(const palette *colors, float floor, float door, uint8_t *rgb) {
         rgb[c] = (uint8_t)(colors->wall[c] + floor * colors->floor[c] + door * colors->door[c]);
 }
 
+/* Draw walls and doors over what lies on the floor: rgb holds it already. */
+static void draw_walls(const double *values, const cover *part, palette *colors, int32_t size,
+                       uint8_t *rgb) {
+    const bool vertical = values[UW_ROOM_WALL_AXIS] == 1.0;
+    for (int32_t y = 0; y < size; y++) {
+        for (int32_t x = 0; x < size; x++, rgb += 3) {
+            const int32_t u = vertical ? x : y, o = vertical ? y : x;
+            for (int c = 0; c < 3; c++)
+                colors->floor[c] = (float)(rgb[c] - values[UW_ROOM_WALL_COLOR + c]);
+            put(colors, (part->clear[u] - part->band[u]) * part->clear[o],
+                part->band[u] * part->door[o], rgb);
+        }
+    }
+}
+
+/* Draw the floor, the discs on it, then walls and doors. */
+static void draw_rooms_over_discs(const double *values, int64_t steps, int32_t size, uint8_t *rgb) {
+    cover part;
+    palette colors;
+    const size_t count = (size_t)size * (size_t)size * 3;
+    for (size_t i = 0; i < count; i++) rgb[i] = (uint8_t)values[UW_ROOM_BACKGROUND_COLOR + i % 3];
+    uw__distractors_draw(values + UW_ROOM_DISTRACTOR, steps, false, size, rgb);
+    cover_init(values, size, &part);
+    palette_init(values, &colors);
+    draw_walls(values, &part, &colors, size, rgb);
+}
+
 /* True when cell i is covered as cell i - 1 is. */
 static bool repeats(const float *a, const float *b, int32_t i) {
     return i > 0 && a[i] == a[i - 1] && b[i] == b[i - 1];
@@ -252,11 +279,15 @@ static void draw_spot(const double *color_values, const float *center, double ra
 void uw__room_draw(const double *values, const double *state, const double *goal, int64_t steps,
                    int32_t size, uint8_t *rgb) {
     UW_ASSERT(size >= 1 && size <= MAX_SIZE);
-    (void)steps; /* nothing here moves by itself */
+    const double *discs = values + UW_ROOM_DISTRACTOR;
     const float agent[2] = {(float)state[0], (float)state[1]};
     const float target[2] = {(float)goal[0], (float)goal[1]};
-    draw_rooms(values, size, rgb);
+    if (discs[UW_DISTRACTOR_NUMBER] > 0.0)
+        draw_rooms_over_discs(values, steps, size, rgb);
+    else
+        draw_rooms(values, size, rgb);
     if (values[UW_ROOM_RENDER_TARGET] == 1.0)
         draw_spot(values + UW_ROOM_TARGET_COLOR, target, values[UW_ROOM_TARGET_RADIUS], size, rgb);
     draw_spot(values + UW_ROOM_AGENT_COLOR, agent, values[UW_ROOM_AGENT_RADIUS], size, rgb);
+    uw__distractors_draw(discs, steps, true, size, rgb);
 }

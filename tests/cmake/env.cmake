@@ -1,6 +1,7 @@
 # env: the registry and variations, TwoRoom, and what was recorded of it.
 uw_test(test_env SOURCES unit/test_env.c MODULES env LABELS unit)
 uw_test(test_two_room SOURCES unit/test_two_room.c MODULES env LABELS unit)
+uw_test(test_distractor SOURCES unit/test_distractor.c MODULES env LABELS unit)
 
 uw_test(alloc_env SOURCES property/alloc_env.c MODULES env LABELS property)
 target_link_options(alloc_env PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc

@@ -64,9 +64,11 @@ static double number(const uw_tensor *t, int64_t i) {
     }
 }
 
-/* Row `row` of every "var.<factor>" as a values array. */
+/* Row `row` of every "var.<factor>" as a values array; ours alone were not recorded. */
 static void variation_of(uw_npz *npz, const uw_env_class *cls, int64_t row, double *values) {
+    uw_env_default_values(cls, values);
     for (int32_t f = 0; f < cls->num_factors; f++) {
+        if (cls->factors[f].ours) continue;
         char name[64];
         snprintf(name, sizeof name, "var.%s", cls->factors[f].name);
         const uw_tensor t = array(npz, name);
