@@ -9,6 +9,7 @@
 #include "image.h"
 #include "json.h"
 #include "npy.h"
+#include "pt.h"
 #include "safetensors.h"
 #include "tempdir.h"
 #include "tfevents.h"
@@ -110,6 +111,30 @@ static uw_status write_npz(uw_err *err) {
         uw__npz_writer_abort(w);
     else
         s = uw__npz_writer_close(w, err);
+    if (!s) unlink(tempdir_file("w"));
+    return s;
+}
+
+static uw_status read_pt(const char *name, uw_err *err) {
+    uw_pt *pt = (uw_pt *)1;
+    const uw_status s = uw__pt_open(vector(name), 0, &pt, err);
+    if (s) assert_null(pt);
+    uw__pt_close(pt);
+    return s;
+}
+
+static uw_status open_pt_zip(uw_err *err) {
+    return read_pt("golden/checkpoints/good/views.pt", err);
+}
+
+static uw_status open_pt_legacy(uw_err *err) {
+    return read_pt("golden/checkpoints/good/legacy.pt", err);
+}
+
+static uw_status write_pt(uw_err *err) {
+    const float x[4] = {1, 2, 3, 4};
+    const uw_tensor t[] = {{"a", UW_DTYPE_F32, 2, {2, 2}, x}, {"b", UW_DTYPE_F32, 1, {3}, x}};
+    const uw_status s = uw__pt_write(tempdir_file("w"), t, 2, false, err);
     if (!s) unlink(tempdir_file("w"));
     return s;
 }
@@ -234,6 +259,9 @@ static void test_everything(void **state) {
     check_all("npz deflated", open_deflated, 50);
     check_all("npy", open_npy, 7);
     check_all("npz write", write_npz, 20);
+    check_all("pt zip", open_pt_zip, 100);
+    check_all("pt legacy", open_pt_legacy, 15);
+    check_all("pt write", write_pt, 4);
     check_all("json", use_json, 20);
     check_all("csv", read_csv, 8);
 #if defined(UW_YAML)
