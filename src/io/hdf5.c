@@ -1,0 +1,181 @@
+/* Rows of an HDF5 array: contiguous, or chunk by chunk through a slab of whole rows. */
+#include "hdf5.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+#include "fileio.h"
+#include "hdf5_inside.h"
+#include "store.h"
+
+/* ---- names to objects --------------------------------------------------------------------- */
+
+/* Follow a soft link within the root group: one step, so that no chain can loop. */
+static uw_status resolve(uw_h5 *h5, int32_t i, uint64_t *address, uw_err *err) {
+    const uw__h5_link *link = &h5->links[i];
+    if (link->kind == UW__H5_EXTERNAL) {
+        return uw__h5_refuse(h5, UW_EFORMAT, err,
+                             "%s is an external link (refused: points outside the file)",
+                             link->name);
+    }
+    if (link->kind == UW__H5_SOFT) {
+        const char *target = link->target;
+        while (*target == '/') target++;
+        const int32_t to = uw__h5_find(h5, target);
+        if (to < 0 || h5->links[to].kind != UW__H5_HARD) {
+            return uw__h5_refuse(h5, UW_EFORMAT, err,
+                                 "%s is a soft link whose target does not exist", link->name);
+        }
+        link = &h5->links[to];
+    }
+    *address = link->address;
+    return UW_OK;
+}
+
+static uw_status object_of(uw_h5 *h5, int32_t i, uw__h5_object **out, uw_err *err) {
+    uint64_t address = 0;
+    if (!h5->objects[i]) {
+        uw__h5_object *o = calloc(1, sizeof *o);
+        if (!o) return uw__no_memory(err, h5->path, sizeof *o);
+        uw_status s = resolve(h5, i, &address, err);
+        if (!s) s = uw__h5_object_read(h5, h5->links[i].name, address, o, err);
+        if (s) {
+            uw__h5_object_free(o);
+            free(o);
+            return s;
+        }
+        h5->objects[i] = o;
+    }
+    *out = h5->objects[i];
+    return UW_OK;
+}
+
+uw_status uw__h5_array(uw_h5 *h5, int32_t i, uw_h5_array *out, uw_err *err) {
+    uw__h5_object *o;
+    const uw_status s = object_of(h5, i, &o, err);
+    if (!s) *out = o->array;
+    return s;
+}
+
+/* ---- chunks ------------------------------------------------------------------------------- */
+
+/* Copy the part of a decoded chunk that lies inside the array into the slab. */
+static void place(const uw__h5_object *o, const unsigned char *chunk, const int64_t *scaled) {
+    const uw_h5_array *a = &o->array;
+    int64_t inside[UW__H5_DIMS], at[UW__H5_DIMS] = {0};
+    const int32_t last = a->num_dims - 1;
+    for (int32_t d = 0; d <= last; d++) {
+        const int64_t left = a->shape[d] - scaled[d] * o->chunk[d];
+        inside[d] = left < o->chunk[d] ? left : o->chunk[d];
+    }
+    const size_t run = (size_t)inside[last] * o->element_bytes;
+    for (;;) { /* every line along the last dimension */
+        size_t from = 0, to = 0;
+        for (int32_t d = 0; d <= last; d++) {
+            from = from * (size_t)o->chunk[d] + (size_t)at[d];
+            to = d ? to * (size_t)a->shape[d] + (size_t)(scaled[d] * o->chunk[d] + at[d])
+                   : (size_t)at[d];
+        }
+        memcpy(o->slab_data + to * o->element_bytes, chunk + from * o->element_bytes, run);
+        int32_t d = last - 1;
+        while (d >= 0 && ++at[d] == inside[d]) at[d--] = 0;
+        if (d < 0) return;
+    }
+}
+
+static uw_status read_chunk(uw_h5 *h5, uw__h5_object *o, const int64_t *scaled, int64_t number,
+                            uw_err *err) {
+    uw__h5_chunk chunk;
+    uw_status s = uw__h5_chunk_find(h5, o, scaled, &chunk, err);
+    if (s) return s;
+    if (chunk.address == UW__H5_NOWHERE) {
+        return uw__h5_refuse(h5, UW_EFORMAT, err, "chunk %" PRId64 " of %s was never written",
+                             number, o->array.name);
+    }
+    /* No filter makes anything much larger: what claims to be is not a chunk. */
+    if (!uw__range_ok(chunk.address, chunk.bytes, h5->size) ||
+        chunk.bytes > o->chunk_bytes + o->chunk_bytes / 8 + 4096) {
+        return uw__h5_refuse(h5, UW_EFORMAT, err, "chunk %" PRId64 " of %s lies outside the file",
+                             number, o->array.name);
+    }
+    if (h5->stored_cap < chunk.bytes) {
+        unsigned char *grown = realloc(h5->stored, (size_t)chunk.bytes);
+        if (!grown) return uw__no_memory(err, h5->path, chunk.bytes);
+        h5->stored = grown;
+        h5->stored_cap = (size_t)chunk.bytes;
+    }
+    s = uw__store_read(h5->fd, h5->path, chunk.address, h5->stored, (size_t)chunk.bytes, err);
+    if (!s) s = uw__h5_unfilter(h5, o, &chunk, number, err);
+    if (!s) place(o, h5->stored, scaled);
+    return s;
+}
+
+/* Decode the chunks of chunk row `slab`. */
+static uw_status fill_slab(uw_h5 *h5, uw__h5_object *o, int64_t slab, uw_err *err) {
+    int64_t scaled[UW__H5_DIMS] = {slab};
+    if (!o->slab_data) {
+        const size_t bytes = (size_t)o->chunk[0] * (size_t)o->array.row_bytes;
+        o->slab_data = malloc(bytes);
+        if (!o->slab_data) return uw__no_memory(err, h5->path, bytes);
+    }
+    o->slab = -1;
+    for (int64_t k = 0; k < o->per_slab; k++) {
+        int64_t rest = k;
+        for (int32_t d = o->chunk_dims - 1; d > 0; d--) {
+            scaled[d] = rest % o->across[d];
+            rest /= o->across[d];
+        }
+        const uw_status s = read_chunk(h5, o, scaled, slab * o->per_slab + k, err);
+        if (s) return s;
+    }
+    o->slab = slab;
+    return UW_OK;
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+static uw_status read_flat(uw_h5 *h5, const uw__h5_object *o, uint64_t first, uint64_t bytes,
+                           void *out, uw_err *err) {
+    if (!uw__range_ok(first, bytes, o->stored_bytes) || o->address == UW__H5_NOWHERE ||
+        !uw__range_ok(o->address, o->stored_bytes, h5->size)) {
+        return uw__h5_refuse(h5, UW_EFORMAT, err, "the data of %s lies outside the file",
+                             o->array.name);
+    }
+    return uw__store_read(h5->fd, h5->path, o->address + first, out, (size_t)bytes, err);
+}
+
+uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *out, uw_err *err) {
+    uw__h5_object *o;
+    unsigned char *at = out;
+    uw_status s = object_of(h5, i, &o, err);
+    if (s) return s;
+    const uw_h5_array *a = &o->array;
+    if (!a->numbers || !a->num_dims || first < 0 || count < 0 || count > a->shape[0] - first) {
+        return uw__h5_refuse(h5, UW_EINVAL, err,
+                             "%s: no rows %" PRId64 " to %" PRId64 " of numbers", a->name, first,
+                             first + count - 1);
+    }
+    const uint64_t row = (uint64_t)a->row_bytes;
+    if (!count) return UW_OK;
+    if (o->storage == UW__H5_CONTIGUOUS)
+        return read_flat(h5, o, (uint64_t)first * row, (uint64_t)count * row, out, err);
+    if (o->storage == UW__H5_COMPACT) {
+        if (!uw__range_ok((uint64_t)first * row, (uint64_t)count * row, o->stored_bytes)) {
+            return uw__h5_refuse(h5, UW_EFORMAT, err, "%s has fewer bytes than rows", a->name);
+        }
+        memcpy(out, o->compact + (uint64_t)first * row, (size_t)count * (size_t)row);
+        return UW_OK;
+    }
+    while (count) {
+        const int64_t slab = first / o->chunk[0], within = first % o->chunk[0];
+        const int64_t left = o->chunk[0] - within, n = left < count ? left : count;
+        if (slab != o->slab && (s = fill_slab(h5, o, slab, err))) return s;
+        memcpy(at, o->slab_data + (uint64_t)within * row, (size_t)n * (size_t)row);
+        at += (size_t)n * (size_t)row;
+        first += n;
+        count -= n;
+    }
+    return UW_OK;
+}

@@ -1,0 +1,50 @@
+/* HDF5, the part of it that recordings are kept in: datasets of numbers in the root group, read by
+ * our own code, written through libhdf5 (docs/formats/hdf5.md says why and what is refused).
+ *
+ * Reading never trusts a size: every structure is read with pread after its place was checked
+ * against the file, and what is held in memory does not grow with the file. */
+#ifndef UW_HDF5_H
+#define UW_HDF5_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <umwelt/status.h>
+#include <umwelt/tensor.h>
+
+/* ---- in ----------------------------------------------------------------------------------- */
+
+typedef struct uw_h5 uw_h5;
+
+/* An array of the root group. */
+typedef struct uw_h5_array {
+    const char *name;  /* the file's */
+    bool numbers;      /* dtype is one of ours; else `type` says what it is */
+    uw_dtype dtype;    /* U8, I32, I64, F32, F64, BOOL */
+    char type[32];     /* in h5py's words: "uint8", "bool", "string" */
+    int32_t num_dims;  /* 0 .. 8 */
+    int64_t shape[8];  /* [num_dims] */
+    int64_t row_bytes; /* of one entry along the first dimension; 0 when it has none */
+} uw_h5_array;
+
+/* Open a file and list its root group.  Own: *out, uw__h5_close.
+ * Returns UW_OK; UW_EFORMAT with the reason; UW_EUNSUPPORTED for what no writer of recordings
+ * makes. */
+uw_status uw__h5_open(const char *path, uw_h5 **out, uw_err *err);
+void uw__h5_close(uw_h5 *h5);
+/* Return the number of names in the root group, and name i. */
+int32_t uw__h5_count(const uw_h5 *h5);
+const char *uw__h5_name(const uw_h5 *h5, int32_t i);
+int32_t uw__h5_find(const uw_h5 *h5, const char *name);
+/* Describe what name i leads to.  Links out of the file, virtual and external storage, groups and
+ * unknown filters are UW_EFORMAT here. */
+uw_status uw__h5_array(uw_h5 *h5, int32_t i, uw_h5_array *out, uw_err *err);
+/* Read entries [first, first + count) along the first dimension of array i into out.  The last
+ * chunk is kept, so that reading in order decodes every chunk once.  One call at a time per file.
+ */
+uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *out, uw_err *err);
+/* Return the text of a string attribute of the root group, the file's; NULL when there is none. */
+const char *uw__h5_text(uw_h5 *h5, const char *name);
+
+#endif
