@@ -151,6 +151,7 @@ typedef struct uw_dynamics_limits {
     int32_t num_threads; /* parallel: uw_context_threads(ctx); 0 = 1 */
     bool normalised_actions; /* actions come z-scored by the model's normaliser, as LeWM's released planner
                               * searches them; false: in the world's units */
+    bool gradient;       /* plan memory for uw_dynamics.gradient, which is NULL otherwise */
 } uw_dynamics_limits;
 
 /* Return the bytes uw_model_dynamics_init needs; 0 when limits are out of range. */

@@ -4,55 +4,28 @@
  * a block is rolled out over the whole horizon before the next begins.  Two ways through the
  * predictor:
  *
- *   markov  the residual MLP on raw actions: its weights are transposed once, at init, so that the
- * GEMM packs them with straight copies window  everything else: a window of at most history_size
- * latents and encoded actions, positions counted from the window's start, one predictor call per
- * step
+ *   markov  the residual MLP on raw actions: its weights are transposed once, at init, so that
+ *           the GEMM packs them with straight copies
+ *   window  everything else: a window of at most history_size latents and encoded actions,
+ *           positions counted from the window's start, one predictor call per step
  *
  * Nothing here allocates after init. */
 #include <string.h>
 
-#include "model_struct.h"
+#include "dynamics_internal.h"
 #include "observe.h"
-#include "parts.h"
 
 enum { BLOCK = 64 }; /* candidates */
 enum { MAX_SAMPLES = 1 << 16, MAX_HORIZON = 4096, MAX_THREADS = 256 };
 
-/* What one worker needs; a serial instance has one. */
-typedef struct lane {
-    /* markov */
-    float *x;       /* [BLOCK, D + A] */
-    float *h1, *h2; /* [BLOCK, hidden] */
-    /* window */
-    uw_action_acts *action;
-    uw_predict_acts *predict;
-    float *a;                         /* [BLOCK, steps, A] normalised actions, past included */
-    float *c;                         /* [BLOCK, steps, cond] */
-    float *sequence;                  /* [BLOCK, history + horizon, D] */
-    float *z_window, *c_window, *out; /* [BLOCK, window, D or cond] */
-} lane;
-
-typedef struct model_dynamics {
-    const uw_model *model;
-    uw_exec exec;
-    uw_dynamics_limits limits;
-    bool markov;
-    uw_encode_acts *encode_acts;
-    float *x;            /* [input_reals] one prepared observation */
-    float *w1, *w2, *w3; /* markov: [in, out] */
-    lane *lanes;         /* [num_workers] */
-} model_dynamics;
-
-/* ---- layout -------------------------------------------------------------------------------------
- */
+/* ---- layout -------------------------------------------------------------------------------- */
 
 static bool is_markov(const uw_net *net) {
     return net->config.predictor == UW_PREDICTOR_MLP && !net->config.pred_proj_dim &&
            !net->config.action_smooth_dim;
 }
 
-static void markov_lane(uw_arena *arena, const uw_net *net, lane *l) {
+static void markov_lane(uw_arena *arena, const uw_net *net, uw_rollout_lane *l) {
     const size_t in = (size_t)(net->config.latent_dim + net->action_block);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     l->x = uw__take(arena, BLOCK * in);
@@ -61,7 +34,7 @@ static void markov_lane(uw_arena *arena, const uw_net *net, lane *l) {
 }
 
 static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_limits *limits,
-                        lane *l) {
+                        uw_rollout_lane *l) {
     const size_t d = (size_t)net->config.latent_dim, cond = (size_t)net->cond_dim;
     const size_t window = (size_t)net->config.history_size;
     const size_t steps = window - 1 + (size_t)limits->horizon;
@@ -75,14 +48,14 @@ static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_li
     l->out = uw__take(arena, BLOCK * window * d);
 }
 
-static model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
-                                       const uw_dynamics_limits *limits, int32_t workers) {
+static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
+                                          const uw_dynamics_limits *limits, int32_t workers) {
     const uw_net *net = &model->net;
     const size_t in = (size_t)(net->config.latent_dim + net->action_block);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     const size_t d = (size_t)net->config.latent_dim;
-    model_dynamics tmp = {.model = model, .limits = *limits, .markov = is_markov(net)};
-    model_dynamics *self = uw_arena_alloc(arena, 1, sizeof *self);
+    uw_model_dynamics tmp = {.model = model, .limits = *limits, .markov = is_markov(net)};
+    uw_model_dynamics *self = uw_arena_alloc(arena, 1, sizeof *self);
 
     tmp.exec = uw__exec_layout_for(arena, workers, uw__net_extra_reals(net));
     tmp.encode_acts = uw__encode_layout(arena, net, 1, false);
@@ -94,12 +67,19 @@ static model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
     }
     tmp.lanes = uw_arena_alloc(arena, (size_t)workers, sizeof *tmp.lanes);
     for (int32_t w = 0; w < workers; w++) {
-        lane l = {0};
+        uw_rollout_lane l = {0};
         if (tmp.markov)
             markov_lane(arena, net, &l);
         else
             window_lane(arena, net, limits, &l);
         if (tmp.lanes && !arena->failed) tmp.lanes[w] = l;
+    }
+    if (limits->gradient) {
+        tmp.gradients = uw_arena_alloc(arena, (size_t)workers, sizeof *tmp.gradients);
+        for (int32_t w = 0; w < workers; w++) {
+            const uw_gradient_lane l = uw__dynamics_gradient_layout(arena, net, limits);
+            if (tmp.gradients && !arena->failed) tmp.gradients[w] = l;
+        }
     }
     if (self && !arena->failed) *self = tmp;
     return self;
@@ -111,11 +91,10 @@ static bool limits_ok(const uw_dynamics_limits *limits) {
            limits->num_threads <= MAX_THREADS;
 }
 
-/* ---- observations
- * ---------------------------------------------------------------------------------- */
+/* ---- observations -------------------------------------------------------------------------- */
 
 static uw_status encode(void *self, const void *observation, float *z) {
-    model_dynamics *m = self;
+    uw_model_dynamics *m = self;
     const uw_net *net = &m->model->net;
 
     if (net->config.input == UW_INPUT_COLUMNS) {
@@ -129,18 +108,9 @@ static uw_status encode(void *self, const void *observation, float *z) {
     return uw__all_finite(z, (size_t)net->config.latent_dim) ? UW_OK : UW_ENONFINITE;
 }
 
-/* ---- rollouts
- * ---------------------------------------------------------------------------------------- */
+/* ---- rollouts ------------------------------------------------------------------------------ */
 
-typedef struct rollout_task {
-    model_dynamics *m;
-    const float *z0, *past, *actions;
-    size_t history, n, h;
-    float *z;
-} rollout_task;
-
-/* out [A] = the block of actions as the network sees it. */
-static void normalise_action(const model_dynamics *m, const float *a, float *out) {
+void uw__dynamics_action(const uw_model_dynamics *m, const float *a, float *out) {
     const uw_normalisers *n = &m->model->normalisers;
     const size_t block = (size_t)m->model->net.action_block, dim = (size_t)n->action_dim;
     if (dim == 0 || m->limits.normalised_actions) {
@@ -152,7 +122,7 @@ static void normalise_action(const model_dynamics *m, const float *a, float *out
 }
 
 /* y [rows, out] = (y +) x [rows, in] w + b, with w transposed beforehand. */
-static void product(const model_dynamics *m, float *scratch, const float *x, size_t ldx,
+static void product(const uw_model_dynamics *m, float *scratch, const float *x, size_t ldx,
                     const float *w, const float *b, size_t rows, size_t in, size_t out, float *y,
                     size_t ldy, bool accumulate) {
     const uw_gemm_args g = {.accumulate = accumulate,
@@ -170,10 +140,10 @@ static void product(const model_dynamics *m, float *scratch, const float *x, siz
 }
 
 static void markov_block(void *arg, size_t index, int32_t worker) {
-    const rollout_task *t = arg;
-    const model_dynamics *m = t->m;
+    const uw_rollout_task *t = arg;
+    const uw_model_dynamics *m = t->m;
     const uw_net *net = &m->model->net;
-    const lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
+    const uw_rollout_lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
     float *scratch = uw__exec_gemm_scratch(&m->exec, worker);
     const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block, in = d + a;
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
@@ -186,7 +156,7 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
         memcpy(l->x + r * in, t->z0 + (t->history - 1) * d, d * sizeof *l->x);
     for (size_t s = 0; s < t->h; s++) {
         for (size_t r = 0; r < rows; r++)
-            normalise_action(m, t->actions + ((first + r) * t->h + s) * a, l->x + r * in + d);
+            uw__dynamics_action(m, t->actions + ((first + r) * t->h + s) * a, l->x + r * in + d);
         product(m, scratch, l->x, in, m->w1, b1, rows, in, hidden, l->h1, hidden, false);
         m->exec.k->gelu(l->h1, l->h1, rows * hidden);
         product(m, scratch, l->h1, hidden, m->w2, b2, rows, hidden, hidden, l->h2, hidden, false);
@@ -199,8 +169,9 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
 }
 
 /* Fill the lane's sequence and encoded actions of a block of candidates. */
-static void window_start(const rollout_task *t, const lane *l, size_t first, size_t rows) {
-    const model_dynamics *m = t->m;
+static void window_start(const uw_rollout_task *t, const uw_rollout_lane *l, size_t first,
+                         size_t rows) {
+    const uw_model_dynamics *m = t->m;
     const uw_net *net = &m->model->net;
     const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block;
     const size_t past = t->history - 1, steps = past + t->h;
@@ -210,17 +181,17 @@ static void window_start(const rollout_task *t, const lane *l, size_t first, siz
         for (size_t s = 0; s < steps; s++) {
             const float *from =
                 s < past ? t->past + s * a : t->actions + ((first + r) * t->h + s - past) * a;
-            normalise_action(m, from, l->a + (r * steps + s) * a);
+            uw__dynamics_action(m, from, l->a + (r * steps + s) * a);
         }
     }
     uw__action_forward(&m->exec, net, m->model->params, l->action, l->a, rows * steps, l->c);
 }
 
 static void window_block(void *arg, size_t index, int32_t worker) {
-    const rollout_task *t = arg;
-    model_dynamics *m = t->m;
+    const uw_rollout_task *t = arg;
+    uw_model_dynamics *m = t->m;
     const uw_net *net = &m->model->net;
-    const lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
+    const uw_rollout_lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
     const size_t d = (size_t)net->config.latent_dim, cond = (size_t)net->cond_dim;
     const size_t most = (size_t)net->config.history_size, steps = t->history - 1 + t->h;
     const size_t first = index * BLOCK, rows = t->n - first < BLOCK ? t->n - first : BLOCK;
@@ -244,29 +215,32 @@ static void window_block(void *arg, size_t index, int32_t worker) {
     }
 }
 
+bool uw__dynamics_call_ok(const uw_model_dynamics *m, int32_t history, const float *past, int32_t n,
+                          int32_t h) {
+    const int32_t most = m->model->net.config.history_size;
+    return history >= 1 && history <= most && (history == 1 || past) && n >= 0 &&
+           n <= m->limits.num_samples && h >= 1 && h <= m->limits.horizon;
+}
+
 static uw_status rollout(void *self, const float *z0, int32_t history, const float *past,
                          const float *actions, int32_t n, int32_t h, float *z) {
-    model_dynamics *m = self;
-    const int32_t most = m->model->net.config.history_size;
-    if (history < 1 || history > most || (history > 1 && !past) || n < 0 ||
-        n > m->limits.num_samples || h < 1 || h > m->limits.horizon)
-        return UW_EINVAL;
+    uw_model_dynamics *m = self;
+    if (!uw__dynamics_call_ok(m, history, past, n, h)) return UW_EINVAL;
 
-    rollout_task t = {.m = m,
-                      .z0 = z0,
-                      .past = past,
-                      .actions = actions,
-                      .history = (size_t)history,
-                      .n = (size_t)n,
-                      .h = (size_t)h,
-                      .z = z};
+    uw_rollout_task t = {.m = m,
+                         .z0 = z0,
+                         .past = past,
+                         .actions = actions,
+                         .history = (size_t)history,
+                         .n = (size_t)n,
+                         .h = (size_t)h,
+                         .z = z};
     uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, BLOCK),
                  m->markov ? markov_block : window_block, &t);
     return UW_OK;
 }
 
-/* ---- life
- * ---------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 /* w [out, in] of tensor `index` -> wt [in, out]. */
 static void transpose(const uw_model *model, int32_t index, float *wt) {
@@ -290,7 +264,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
     *out = (uw_dynamics){0};
     if (!ctx || !limits_ok(limits) || !mem || (uintptr_t)mem % UW_ALIGN) return UW_EINVAL;
     uw_arena arena = {.base = mem, .cap = mem_size};
-    model_dynamics *self =
+    uw_model_dynamics *self =
         dynamics_layout(&arena, model, limits, parallel ? uw_context_threads(ctx) : 1);
     if (arena.failed) return UW_ENOMEM;
     self->exec.k = ctx->kernels;
@@ -311,6 +285,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
                                                            : side * side * 3},
                          .self = self,
                          .encode = encode,
-                         .rollout = rollout};
+                         .rollout = rollout,
+                         .gradient = limits->gradient ? uw__dynamics_gradient : NULL};
     return UW_OK;
 }

@@ -1,0 +1,69 @@
+/* What rollouts of a model and their gradients share. */
+#ifndef UW_DYNAMICS_INTERNAL_H
+#define UW_DYNAMICS_INTERNAL_H
+
+#include "model_struct.h"
+#include "parts.h"
+
+/* What one worker needs to roll out; a serial instance has one. */
+typedef struct uw_rollout_lane {
+    /* markov */
+    float *x;       /* [block, D + A] */
+    float *h1, *h2; /* [block, hidden] */
+    /* window */
+    uw_action_acts *action;
+    uw_predict_acts *predict;
+    float *a;                         /* [block, steps, A] normalised actions, past included */
+    float *c;                         /* [block, steps, cond] */
+    float *sequence;                  /* [block, history + horizon, D] */
+    float *z_window, *c_window, *out; /* [block, window, D or cond] */
+} uw_rollout_lane;
+
+/* What one worker needs to come back; activations of one step at a time. */
+typedef struct uw_gradient_lane {
+    uw_action_acts *action;
+    uw_predict_acts *predict;
+    float *a, *da;               /* [block, steps, A] */
+    float *c, *dc;               /* [block, steps, cond] */
+    float *sequence, *dsequence; /* [block, history + horizon, D] */
+    float *z_window, *dz_window; /* [block, window, D] */
+    float *c_window, *dc_window; /* [block, window, cond] */
+    float *out, *dout;           /* [block, window, D] */
+} uw_gradient_lane;
+
+typedef struct uw_model_dynamics {
+    const uw_model *model;
+    uw_exec exec;
+    uw_dynamics_limits limits;
+    bool markov;
+    uw_encode_acts *encode_acts;
+    float *x;                    /* [input_reals] one prepared observation */
+    float *w1, *w2, *w3;         /* markov: [in, out] */
+    uw_rollout_lane *lanes;      /* [num_workers] */
+    uw_gradient_lane *gradients; /* [num_workers], with limits.gradient */
+} uw_model_dynamics;
+
+/* The arguments of one call, as its tasks see them. */
+typedef struct uw_rollout_task {
+    uw_model_dynamics *m;
+    const float *z0, *past, *actions;
+    size_t history, n, h;
+    float *z;        /* rollout: [n, h, D] */
+    const float *dz; /* gradient: [n, h, D] */
+    float *dactions; /* gradient: [n, h, A] */
+} uw_rollout_task;
+
+/* out [A] = the block of actions as the network sees it. */
+void uw__dynamics_action(const uw_model_dynamics *m, const float *a, float *out);
+/* Whether a call keeps the limits and brings what it has to. */
+bool uw__dynamics_call_ok(const uw_model_dynamics *m, int32_t history, const float *past, int32_t n,
+                          int32_t h);
+
+/* Plan a lane; the function behind uw_dynamics.gradient. */
+uw_gradient_lane uw__dynamics_gradient_layout(uw_arena *arena, const uw_net *net,
+                                              const uw_dynamics_limits *limits);
+uw_status uw__dynamics_gradient(void *self, const float *z0, int32_t history, const float *past,
+                                const float *actions, int32_t n, int32_t h, const float *dz,
+                                float *dactions);
+
+#endif
