@@ -9,6 +9,8 @@ static const cli_option options[] = {
     {"config", "FILE", "flat YAML file of keys, read after the preset", NULL},
     {"set", "KEY=VALUE", "set one key, after the file (repeatable); --help keys lists them", NULL},
     {"steps", "N", "optimiser steps (short for --set steps=N)", NULL},
+    {"stop-epoch", "N", "stop after N epochs (short for --set stop_epoch=N)", NULL},
+    {"schedule-epochs", "N", "length of the learning rate's cosine (short for --set schedule_epochs=N)", NULL},
     {"minutes", "M", "stop after M minutes (then the result depends on the clock)", NULL},
     {"resume", NULL, "continue from the newest complete checkpoint", NULL},
     {0},
@@ -36,8 +38,16 @@ static int configure(cli *c, uw_train_config *config) {
     const char *file = cli_str(c, "config", NULL);
     if (!status && file) status = uw_train_config_load(file, config, &err);
     if (status) return cli_fail(c, status, &err);
+    int32_t steps = 0;
     if ((code = cli_each(c, "set", set_key, config)) ||
-        (code = cli_int(c, "steps", config->steps, 1, 100000000, &config->steps)) ||
+        (code = cli_int(c, "steps", 0, 1, 100000000, &steps)))
+        return code;
+    if (steps) {
+        config->steps = steps;
+        config->stop_epoch = 0;
+    }
+    if ((code = cli_int(c, "stop-epoch", config->stop_epoch, 1, 1000000, &config->stop_epoch)) ||
+        (code = cli_int(c, "schedule-epochs", config->schedule_epochs, 1, 1000000, &config->schedule_epochs)) ||
         (code = cli_number(c, "minutes", config->minutes, 0, 1e6, &config->minutes)))
         return code;
     return CLI_OK;
@@ -75,6 +85,7 @@ const cli_verb cli_train = {
     .examples = "  umwelt train experience.uw --out run\n"
                 "  umwelt train experience.uw --out plain --preset two_room --seed 1\n"
                 "  umwelt train plant.uw --preset sensors --set latent_dim=8 --minutes 5\n"
+                "  umwelt train pusht.uw --out lewm --preset lewm --stop-epoch 10 --schedule-epochs 100\n"
                 "  umwelt train experience.uw --out run --resume\n",
     .min_args = 1,
     .max_args = 1,

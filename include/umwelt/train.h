@@ -40,8 +40,12 @@ typedef struct uw_train_config {
     int32_t window;           /* T frames per window */
     int32_t batch;            /* B windows per step */
     int32_t accumulate;       /* gradient accumulation: micro-batches per step, >= 1 */
+    int32_t encoder_chunk;    /* frames whose encoder activations are kept at once; 0 = automatic */
+    bool shuffle_epochs;      /* every window once per epoch, in a new order; else every batch draws anew */
     int32_t steps;
     int32_t schedule_steps;   /* length of the cosine; 0 = steps */
+    int32_t stop_epoch;       /* > 0: steps is this many epochs of whole batches */
+    int32_t schedule_epochs;  /* > 0: schedule_steps is this many epochs, warmup_steps 1% of them */
     double minutes;           /* stop after; 0 = no limit (then the result depends on the clock) */
     float lr, lr_final_fraction; /* peak, and what the cosine ends at as a fraction */
     int32_t warmup_steps;

@@ -65,6 +65,14 @@ void uw__net_prepare(const uw_exec *e, const uw_net *net, const uint8_t *frames,
 typedef struct uw_encode_acts uw_encode_acts;
 /* Plan activations for up to max_rows; backward = false keeps only what inference needs. */
 uw_encode_acts *uw__encode_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward);
+/* The same for a backward, with activations of at most `chunk` rows of the encoder: it takes its rows
+ * in chunks and computes each again in the backward.  An encoder has no batch statistics, so that
+ * loss and gradients stay those of all rows together, but for the order of sums over rows. */
+uw_encode_acts *uw__encode_layout_chunked(uw_arena *arena, const uw_net *net, size_t max_rows,
+                                          size_t chunk);
+/* Return a chunk for so many rows: all while their activations fit 4 GiB, else what fits 1 GiB.  A
+ * function of its arguments only, since sums over rows are cut by it. */
+size_t uw__encode_chunk(const uw_net *net, size_t rows);
 /* train: BatchNorm uses batch statistics over all rows and moves the running ones in buffers. */
 void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
                         uw_real *buffers, uw_encode_acts *acts, const uw_real *x, size_t rows,

@@ -170,6 +170,7 @@ void uw__adaln_backward(const uw_exec *e, const uw_net *net, const uw_real *para
 /* ---- the passes of net.h, open to tests that compare what happens inside -------------------------------- */
 
 struct uw_encode_acts {
+    size_t chunk;     /* rows whose activations the encoder keeps */
     size_t rows;      /* of the last forward */
     const uw_real *x; /* its input, borrowed */
     uw_real *f, *df;  /* [rows, F] features and their gradient */

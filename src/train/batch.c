@@ -157,10 +157,47 @@ static uw_status load(const uw_exec *e, load_args *a, uw_err *err) {
     return UW_OK;
 }
 
+/* A Feistel network on the bits of n, walked until it lands below n: a permutation without a table.
+ */
+uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i) {
+    enum { ROUNDS = 6 };
+    unsigned half = 1;
+    while (half < 31 && (uint64_t)1 << 2 * half < n) half++;
+    const uint64_t mask = ((uint64_t)1 << half) - 1;
+    do {
+        uint64_t left = i >> half, right = i & mask;
+        for (uint64_t round = 0; round < ROUNDS; round++) {
+            uw_rng r = uw__rng(seed, UW_STREAM_BATCH, epoch << 35 | round << 32 | right);
+            const uint64_t next = left ^ (uw__rng_u32(&r) & mask);
+            left = right;
+            right = next;
+        }
+        i = left << half | right;
+    } while (i >= n);
+    return i;
+}
+
+/* The windows of a step: drawn anew, or the next ones of an epoch's order. */
+static void pick(const load_args *a) {
+    const uw_train_config *c = a->config;
+    const uint64_t count = (uint64_t)uw_windows_count(a->windows);
+    const uint64_t per_epoch = count / (uint64_t)c->batch, step = (uint64_t)a->step;
+    for (size_t w = 0; w < a->batch->windows; w++) {
+        const uint64_t number = a->first + w; /* within the step */
+        if (c->shuffle_epochs) {
+            const uint64_t at = step % per_epoch * (uint64_t)c->batch + number;
+            a->batch->picks[w] = (int64_t)uw__epoch_window(c->seed, step / per_epoch, count, at);
+        } else {
+            uw_rng r = uw__rng(c->seed, UW_STREAM_BATCH, step << LOOK_BITS | number);
+            /* bias below count / 2^53 */
+            a->batch->picks[w] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
+        }
+    }
+}
+
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                          const uw_train_config *config, int64_t step, int32_t micro,
                          uw_batch *batch, uw_err *err) {
-    const double count = (double)uw_windows_count(feed->train);
     load_args a = {.net = net,
                    .feed = feed,
                    .config = config,
@@ -169,11 +206,7 @@ uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *fee
                    .step = step,
                    .first = (size_t)micro * batch->windows,
                    .strength = uw__augment_strength(config, (double)step / (double)config->steps)};
-    for (size_t w = 0; w < batch->windows; w++) {
-        uw_rng r = uw__rng(config->seed, UW_STREAM_BATCH,
-                           (uint64_t)step << LOOK_BITS | (uint64_t)(a.first + w));
-        batch->picks[w] = (int64_t)(uw__rng_uniform64(&r) * count); /* bias below count / 2^53 */
-    }
+    pick(&a);
     return load(e, &a, err);
 }
 

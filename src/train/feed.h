@@ -46,6 +46,9 @@ typedef struct uw_batch {
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
                            int32_t num_workers);
+/* Return window i, 0 <= i < n, of the order of an epoch: a permutation of 0 .. n - 1 for every seed and
+ * epoch; n up to 2^62. */
+uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i);
 /* Load micro-batch `micro` of training step `step`, drawn and dressed by (seed, step) alone. */
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                          const uw_train_config *config, int64_t step, int32_t micro, uw_batch *batch,

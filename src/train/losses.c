@@ -64,6 +64,12 @@ static void rollout_layout(uw_arena *arena, const uw_net *net, uw_loss_state *s)
     }
 }
 
+size_t uw__loss_chunk(const uw_net *net, const uw_train_config *config, size_t windows) {
+    const size_t rows = windows * (size_t)config->window, chunk = (size_t)config->encoder_chunk;
+    if (chunk == 0) return uw__encode_chunk(net, rows);
+    return chunk < rows ? chunk : rows;
+}
+
 uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
                                size_t windows) {
     uw_loss_state tmp = {.b = windows,
@@ -84,7 +90,7 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
     tmp.dzin = take(arena, moves * tmp.d);
     tmp.pred = take(arena, moves * tmp.d);
     tmp.dpred = take(arena, moves * tmp.d);
-    tmp.encode = uw__encode_layout(arena, net, rows, true);
+    tmp.encode = uw__encode_layout_chunked(arena, net, rows, uw__loss_chunk(net, config, windows));
     if (tmp.action) tmp.action_acts = uw__action_layout(arena, net, moves, true);
     tmp.predict = uw__predict_layout(arena, net, tmp.b, tmp.t - 1, true);
     rollout_layout(arena, net, &tmp);

@@ -22,6 +22,9 @@ typedef struct uw_losses {
 
 typedef struct uw_loss_state uw_loss_state;
 
+/* Return the frames whose encoder activations a micro-batch of `windows` keeps at once. */
+size_t uw__loss_chunk(const uw_net *net, const uw_train_config *config, size_t windows);
+
 /* Plan for micro-batches of `windows` windows under config (its window, weights and steps).
  * NULL while measuring. */
 uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
@@ -44,7 +47,8 @@ const uw_real *uw__loss_latents(const uw_loss_state *state);
 /* The regulariser, for a parity test to give it directions; NULL when its weight is 0. */
 struct uw_sigreg *uw__loss_sigreg(uw_loss_state *state);
 
-/* Arithmetic of one window through uw__loss_gradient: convolutions and matrix products, forward and backward. */
+/* Arithmetic of one window through uw__loss_gradient: convolutions and matrix products, forward and
+ * backward; activations that are computed again are not counted again. */
 double uw__loss_flops(const uw_net *net, const uw_train_config *config);
 
 #endif

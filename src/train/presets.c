@@ -71,8 +71,8 @@ static uw_train_config two_room_robust(void) {
     return c;
 }
 
-/* The published size and setting.  The schedule is that of 100 epochs of PushT, stopped after 10,
- * as its authors do: the learning rate hardly leaves its peak. */
+/* The published size and setting.  The schedule is that of 100 epochs, stopped after 10, as its
+ * authors do: the learning rate hardly leaves its peak. */
 static uw_train_config lewm(void) {
     uw_train_config c = base();
     c.model = (uw_model_config){
@@ -99,10 +99,13 @@ static uw_train_config lewm(void) {
         .pred_proj_dim = 2048,
     };
     c.batch = 128;
-    c.steps = 140000;
+    c.shuffle_epochs = true;
+    c.stop_epoch = 10;
+    c.schedule_epochs = 100;
+    c.steps = 140000; /* what the epochs of PushT come to */
     c.schedule_steps = 1400000;
-    c.lr = 5e-5f;
     c.warmup_steps = 14000;
+    c.lr = 5e-5f;
     c.warmup_from_zero = true;
     c.sigreg_weight = 0.09f;
     c.sigreg_directions = 1024;

@@ -32,9 +32,17 @@ typedef enum key_kind {
 #define NUMBER_KEYS(X)                                                                             \
     X(INT, window, window, 2, 1024, "frames", "frames per training window (T)")                    \
     X(INT, batch, batch, 1, 65536, "windows", "windows per step (B)")                              \
-    X(INT, accumulate, accumulate, 1, 65536, "", "micro-batches that a step is cut into")          \
-    X(INT, steps, steps, 1, 1000000000, "", "optimiser steps")                                     \
-    X(INT, schedule_steps, schedule_steps, 0, 1000000000, "", "length of the cosine; 0 = steps")   \
+    X(INT, accumulate, accumulate, 1, 65536, "",                                                   \
+      "micro-batches that a step is cut into; BatchNorm, SIGReg and VICReg see one at a time")     \
+    X(INT, encoder_chunk, encoder_chunk, 0, 1000000000, "frames",                                  \
+      "encoder activations kept at once, the others computed again; 0 = automatic")                \
+    X(INT, steps, steps, 1, 1000000000, "", "optimiser steps; setting it clears stop_epoch")       \
+    X(INT, schedule_steps, schedule_steps, 0, 1000000000, "",                                      \
+      "length of the cosine; 0 = steps; setting it clears schedule_epochs")                        \
+    X(INT, stop_epoch, stop_epoch, 0, 1000000, "epochs",                                           \
+      "stop after: steps = epochs x (windows / batch); 0 = by steps")                              \
+    X(INT, schedule_epochs, schedule_epochs, 0, 1000000, "epochs",                                 \
+      "length of the cosine, 1% of it warm-up; 0 = by schedule_steps, warmup_steps")               \
     X(REAL, minutes, minutes, 0, 1000000, "min", "stop after; 0 = no limit")                       \
     X(FLOAT, lr, lr, 0, 1e30, "", "peak learning rate")                                            \
     X(FLOAT, lr_final_fraction, lr_final_fraction, 0, 1, "", "where the cosine ends, of the peak") \
@@ -94,6 +102,8 @@ typedef enum key_kind {
     X(INT, inverse_dim, model.inverse_dim, 0, 65536, "", "inverse-dynamics head; 0 = none")
 #define FLAG_KEYS(X)                                                                               \
     X(warmup_from_zero, warmup_from_zero, "the first step has learning rate 0")                    \
+    X(shuffle_epochs, shuffle_epochs,                                                              \
+      "every window once per epoch; false: every batch draws anew")                                \
     X(sigreg_per_step, sigreg_per_step, "each time step is its own sample")                        \
     X(sigreg_times_n, sigreg_times_n, "multiply the statistic by its sample size")                 \
     X(normalise_actions, normalise_actions, "z-score the actions")
@@ -289,6 +299,9 @@ uw_status uw_train_set(uw_train_config *config, const char *key, const char *val
         break;
     }
     if (!parse_number(place, value, &number)) return out_of_range(i, value, err);
+    /* Whoever counts in steps no longer counts in epochs. */
+    if (!strcmp(key, "steps")) config->stop_epoch = 0;
+    if (!strcmp(key, "schedule_steps")) config->schedule_epochs = 0;
     if (place->kind == KEY_INT)
         *(int32_t *)at = (int32_t)number;
     else if (place->kind == KEY_FLOAT)
@@ -437,6 +450,31 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
     }
     uw__json_free(stored);
     return s;
+}
+
+uw_status uw__settings_epochs(uw_train_config *c, int64_t windows, uw_err *err) {
+    const int64_t per_epoch = windows / c->batch; /* the last, partial batch is dropped */
+    const int64_t most = c->stop_epoch > c->schedule_epochs ? c->stop_epoch : c->schedule_epochs;
+    if (!c->stop_epoch && !c->schedule_epochs && !c->shuffle_epochs) return UW_OK;
+    if (per_epoch == 0) {
+        uw_fail(err, UW_EINVAL,
+                "batch: wanted at most the %" PRId64 " windows of an epoch, got %" PRId32, windows,
+                c->batch);
+        uw_err_fix(err, "lower batch, or set stop_epoch=0 schedule_epochs=0 shuffle_epochs=false");
+        return UW_EINVAL;
+    }
+    if (most * per_epoch > 1000000000) {
+        uw_fail(err, UW_EINVAL, "epochs: wanted at most 1000000000 steps, got %" PRId64,
+                most * per_epoch);
+        uw_err_fix(err, "lower stop_epoch and schedule_epochs, or raise batch");
+        return UW_EINVAL;
+    }
+    if (c->stop_epoch) c->steps = (int32_t)(c->stop_epoch * per_epoch);
+    if (c->schedule_epochs) {
+        c->schedule_steps = (int32_t)(c->schedule_epochs * per_epoch);
+        c->warmup_steps = c->schedule_steps / 100 > 1 ? c->schedule_steps / 100 : 1;
+    }
+    return UW_OK;
 }
 
 static uw_status bad(uw_err *err, const char *key, const char *why, const char *fix) {

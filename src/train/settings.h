@@ -7,6 +7,10 @@
 /* Check what no single key can: keys against each other.  Returns UW_EINVAL naming the key. */
 uw_status uw__settings_check(const uw_train_config *config, uw_err *err);
 
+/* Turn epochs into steps for a data set of so many training windows: steps, schedule_steps, warmup_steps.
+ * Returns  UW_EINVAL when an epoch has no whole batch */
+uw_status uw__settings_epochs(uw_train_config *config, int64_t windows, uw_err *err);
+
 /* Write every key and the preset as one flat JSON object; caller frees, NULL when out of memory. */
 char *uw__settings_json(const uw_train_config *config);
 

@@ -42,12 +42,17 @@ static uw_status plan_memory(uw_trainer *t, uw_err *err) {
     }
     if (!t->memory) {
         uw_fail(err, UW_ENOMEM, "train: no memory for the step, wanted %zu MB", measure.used >> 20);
-        uw_err_fix(err, "lower batch, or raise accumulate to cut it into micro-batches");
+        uw_err_fix(err,
+                   "lower encoder_chunk or batch, or raise accumulate: umwelt train --help keys");
         return UW_ENOMEM;
     }
     uw_arena place = {.base = t->memory, .cap = measure.used};
     layout(&place, t);
     t->memory_bytes = measure.used;
+    const size_t windows = micro_windows(&t->config);
+    uw__log(t->ctx, UW_LOG_INFO, "train: %zu MB of memory; the encoder keeps %zu of %zu frames",
+            measure.used >> 20, uw__loss_chunk(&t->net, &t->config, windows),
+            windows * (size_t)t->config.window);
     return UW_OK;
 }
 
@@ -56,6 +61,7 @@ uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_
     *t = (uw_trainer){.ctx = ctx, .config = *config, .feed = {.pixels = -1}};
     uw_status s = uw__settings_check(config, err);
     if (!s) s = uw__feed_open(ctx, dataset, &t->config, &t->feed, err);
+    if (!s) s = uw__settings_epochs(&t->config, uw_windows_count(t->feed.train), err);
     if (!s) s = uw__net_init(&t->config.model, &t->net, err);
     if (!s) s = plan_memory(t, err);
     if (!s) uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);

@@ -83,13 +83,16 @@ static inline uw_train_config tiny_config(int32_t steps) {
     return c;
 }
 
-/* A LeWM in miniature: ViT, AdaLN, dropout, prediction projector, gradient accumulation. */
+/* A LeWM in miniature: ViT, AdaLN, dropout, prediction projector, gradient accumulation,
+ * an encoder that takes its frames in chunks. */
 static inline uw_train_config tiny_lewm(int32_t steps) {
     uw_train_config c;
     uw_err err = {0};
     CHECK_OK(uw_train_preset("lewm", &c, &err), &err);
     c.steps = steps;
+    c.stop_epoch = c.schedule_epochs = 0;
     c.schedule_steps = 10 * steps;
+    c.encoder_chunk = 5; /* of 16 frames: three chunks and a rest */
     c.warmup_steps = 2;
     c.batch = 8;
     c.accumulate = 2;
