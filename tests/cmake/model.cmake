@@ -14,9 +14,14 @@ uw_gradient_test(test_gradients_network property/test_gradients_network.c)
 # LeWM's numbers; of train only the regulariser is needed.
 foreach(size IN ITEMS tiny full)
   uw_test(parity_golden_lewm_${size} SOURCES parity/golden_lewm_${size}.c ${PROJECT_SOURCE_DIR}/src/train/sigreg.c
-          MODULES model LABELS parity TIMEOUT 900)
+          MODULES model LABELS parity ARGS model TIMEOUT 900)
   target_include_directories(parity_golden_lewm_${size} PRIVATE ${PROJECT_SOURCE_DIR}/src/train)
+  uw_test_again(parity_golden_plan_${size} parity_golden_lewm_${size} plan TIMEOUT 900)
+  uw_parity_isas(parity_golden_lewm_${size} parity_golden_lewm_${size} model)
+  uw_parity_isas(parity_golden_plan_${size} parity_golden_lewm_${size} plan)
 endforeach()
+# The full size in plain C takes a minute, and many times that under a sanitizer.
+set_tests_properties(parity_golden_lewm_full_ref parity_golden_plan_full_ref PROPERTIES LABELS "parity;slow;nosan")
 
 uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS property)
 

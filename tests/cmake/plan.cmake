@@ -13,6 +13,6 @@ endforeach()
 
 # One program, one entry per solver.
 uw_test(parity_golden_solver_cem SOURCES parity/golden_solver.c MODULES plan io LABELS parity ARGS cem)
-add_test(NAME parity_golden_solver_icem COMMAND parity_golden_solver_cem icem)
-set_tests_properties(parity_golden_solver_icem PROPERTIES LABELS parity TIMEOUT 60)
-uw_test(parity_golden_solver_cem_lewm SOURCES parity/golden_solver_model.c MODULES plan io model LABELS parity)
+uw_test_again(parity_golden_solver_icem parity_golden_solver_cem icem)
+uw_test(parity_golden_solver_cem_lewm SOURCES parity/golden_solver_model.c MODULES plan io train LABELS parity)
+uw_parity_isas(parity_golden_solver_cem_lewm parity_golden_solver_cem_lewm)

@@ -1,7 +1,8 @@
 # train: losses, optimiser, batches, checkpoints, the run.
 uw_test(parity_golden_losses SOURCES parity/golden_losses.c MODULES train LABELS parity ARGS sigreg)
-add_test(NAME parity_golden_losses_vicreg COMMAND parity_golden_losses vicreg)
-set_tests_properties(parity_golden_losses_vicreg PROPERTIES LABELS parity TIMEOUT 60)
+uw_test_again(parity_golden_losses_vicreg parity_golden_losses vicreg)
+uw_parity_isas(parity_golden_losses parity_golden_losses sigreg)
+uw_parity_isas(parity_golden_losses_vicreg parity_golden_losses vicreg)
 
 # The losses in double against central differences: the double objects stand in for kernels, nn and model.
 uw_test(grad_losses SOURCES property/grad_losses.c MODULES base LABELS property)
@@ -12,8 +13,11 @@ target_include_directories(grad_losses PRIVATE ${PROJECT_SOURCE_DIR}/src/kernels
   ${PROJECT_SOURCE_DIR}/src/nn ${PROJECT_SOURCE_DIR}/src/model ${PROJECT_SOURCE_DIR}/src/train)
 
 uw_test(parity_golden_step1 SOURCES parity/golden_step.c MODULES train LABELS parity ARGS step1)
-add_test(NAME parity_golden_step5 COMMAND parity_golden_step1 step5)
-set_tests_properties(parity_golden_step5 PROPERTIES LABELS parity TIMEOUT 120)
+uw_test_again(parity_golden_step5 parity_golden_step1 step5)
+# The encoder takes a few rows at once and computes them again in the backward: the same numbers.
+uw_test_again(parity_golden_step5_chunks parity_golden_step1 step5 7)
+uw_parity_isas(parity_golden_step1 parity_golden_step1 step1)
+uw_parity_isas(parity_golden_step5 parity_golden_step1 step5)
 
 uw_test(test_train_settings SOURCES unit/test_train_settings.c MODULES train LABELS unit)
 uw_test(test_train_parts SOURCES unit/test_train_parts.c MODULES train LABELS unit)

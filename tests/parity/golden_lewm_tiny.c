@@ -1,56 +1,18 @@
 /* A small LeWM against the reference: every stage forward (inference and training), the losses, the
- * gradient of every parameter, BatchNorm's statistics, and rollouts as planners see them. */
+ * gradient of every parameter, BatchNorm's statistics; with the argument `plan`, rollouts as
+ * planners see them and their gradients. */
 #include "lewm_golden.h"
 
 static lewm model;
 static golden inputs;
 
-static int32_t size_of(const uw_json *config, const char *key) {
-    int64_t value = 0;
-    if (!uw__json_get_i64(config, key, &value)) fail_msg("the metadata has no %s", key);
-    return (int32_t)value;
-}
-
-static void load_numbers(void) {
-    golden weights = golden_open("lewm_tiny/weights");
-    assert_int_equal(uw__safetensors_count(weights.file), model.net.num_tensors);
-    for (int32_t i = 0; i < model.net.num_tensors; i++) {
-        const uw_net_tensor *t = &model.net.tensors[i];
-        const uw_tensor from = golden_tensor(&weights, t->name);
-        assert_int_equal(from.num_dims, t->num_dims);
-        assert_memory_equal(from.shape, t->shape, (size_t)t->num_dims * sizeof *t->shape);
-        if (t->counter)
-            *lewm_numbers(&model, t) = (float)*(const int64_t *)from.data;
-        else
-            memcpy(lewm_numbers(&model, t), from.data, t->count * sizeof(float));
-    }
-    golden_close(&weights);
-}
-
 static int setup(void **state) {
-    uw_err err = {0};
-    uw_json *config = NULL;
     (void)state;
+    if (!golden_exists("lewm_tiny/inputs") || !golden_exists("lewm_tiny/weights")) return 0;
     inputs = golden_open("lewm_tiny/inputs");
-    CHECK_OK(uw__json_parse("config", uw__safetensors_meta(inputs.file, "config"), &config, &err),
-             &err);
-    const lewm_sizes s = {.image = size_of(config, "image"),
-                          .patch = size_of(config, "patch"),
-                          .hidden = size_of(config, "hidden"),
-                          .layers = size_of(config, "layers"),
-                          .heads = size_of(config, "heads"),
-                          .mlp = size_of(config, "mlp"),
-                          .proj = size_of(config, "proj"),
-                          .action = size_of(config, "action"),
-                          .depth = size_of(config, "depth"),
-                          .pheads = size_of(config, "pheads"),
-                          .dim_head = size_of(config, "dim_head"),
-                          .pmlp = size_of(config, "pmlp"),
-                          .history = size_of(config, "history")};
-    model = lewm_new(&s, (size_t)size_of(config, "batch"), (size_t)s.history + 1,
-                     (size_t)size_of(config, "dirs"));
-    uw__json_free(config);
-    load_numbers();
+    const lewm_meta meta = lewm_meta_of(&inputs);
+    model = lewm_new(&meta, golden_axis(&inputs, "pixels", 0), golden_axis(&inputs, "pixels", 1));
+    lewm_load("lewm_tiny/weights", &model.net, model.params, model.buffers);
     const size_t rows = model.windows * model.frames;
     uw__net_prepare(&model.e, &model.net, golden_tensor(&inputs, "pixels").data, rows, model.x);
     memcpy(model.a, golden_f32(&inputs, "actions"),
@@ -58,8 +20,16 @@ static int setup(void **state) {
     return 0;
 }
 
+/* Skip a test whose file, or the model itself, is not in the folder. */
+static void need(const char *name) {
+    golden_need("lewm_tiny/inputs");
+    golden_need("lewm_tiny/weights");
+    golden_need(name);
+}
+
 static int teardown(void **state) {
     (void)state;
+    if (!inputs.file) return 0;
     golden_close(&inputs);
     lewm_free(&model);
     return 0;
@@ -67,6 +37,7 @@ static int teardown(void **state) {
 
 /* The reference keeps pictures as [3, Y, X], we as [Y, X, 3]. */
 static void test_pixels(void **state) {
+    need("lewm_tiny/eval");
     golden g = golden_open("lewm_tiny/eval");
     const float *want = golden_f32(&g, "pixels_norm");
     const size_t side = (size_t)model.net.config.image_size, pixels = side * side;
@@ -85,6 +56,7 @@ static void check_stage(golden *g, const char *stage, int32_t index, const float
 }
 
 static void test_eval(void **state) {
+    need("lewm_tiny/eval");
     golden g = golden_open("lewm_tiny/eval");
     const uw_model_config *cfg = &model.net.config;
     const size_t rows = model.windows * model.frames, d = (size_t)cfg->latent_dim;
@@ -123,6 +95,8 @@ static void check_statistics(golden *g) {
 }
 
 static void test_train(void **state) {
+    need("lewm_tiny/train");
+    need("lewm_tiny/grads");
     golden g = golden_open("lewm_tiny/train"), grads = golden_open("lewm_tiny/grads");
     const uw_model_config *cfg = &model.net.config;
     const size_t rows = model.windows * model.frames, d = (size_t)cfg->latent_dim;
@@ -158,26 +132,30 @@ static void test_train(void **state) {
     }
     golden_close(&g);
     golden_close(&grads);
-    load_numbers(); /* the training forward moved the running statistics */
+    /* the training forward moved the running statistics */
+    lewm_load("lewm_tiny/weights", &model.net, model.params, model.buffers);
 }
 
 static void test_plan(void **state) {
+    need("lewm_tiny/plan");
     golden g = golden_open("lewm_tiny/plan");
-    const uint8_t *pixels = golden_tensor(&inputs, "pixels").data;
-    const uint8_t *goal = golden_tensor(&inputs, "goal").data;
-    const float *plans = golden_f32(&inputs, "plans"), *past = golden_f32(&inputs, "actions");
+    const lewm_plan plan = {.frames = golden_tensor(&inputs, "pixels").data,
+                            .goal = golden_tensor(&inputs, "goal").data,
+                            .past = golden_f32(&inputs, "actions"),
+                            .plans = golden_f32(&inputs, "plans")};
     (void)state;
-    lewm_check_plan(&model, &g, 1, pixels, NULL, plans, goal);
-    lewm_check_plan(&model, &g, 3, pixels, past, plans, goal);
+    lewm_check_plans(&model, &g, &plan);
     golden_close(&g);
 }
 
-int main(void) {
-    const struct CMUnitTest tests[] = {
+int main(int argc, char **argv) {
+    const struct CMUnitTest model_tests[] = {
         cmocka_unit_test(test_pixels),
         cmocka_unit_test(test_eval),
         cmocka_unit_test(test_train),
-        cmocka_unit_test(test_plan),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    const struct CMUnitTest plan_tests[] = {cmocka_unit_test(test_plan)};
+    if (argc > 1 && !strcmp(argv[1], "plan"))
+        return golden_exit(cmocka_run_group_tests_name("plan", plan_tests, setup, teardown));
+    return golden_exit(cmocka_run_group_tests_name("model", model_tests, setup, teardown));
 }

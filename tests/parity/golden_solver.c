@@ -10,7 +10,7 @@
 
 #include "point_world.h"
 
-enum { A = 4, MAX_H = 5, D = 5 };
+enum { A = 4, D = 5 };
 
 static uw_status mass_encode(void *self, const void *observation, float *z) {
     (void)self;
@@ -47,33 +47,33 @@ static uw_status mass_rollout(void *self, const float *z0, int32_t history, cons
 static void run_case(golden *g, const char *name, bool icem) {
     const char *json = uw__safetensors_meta(g->file, name);
     if (!json) fail_msg("no settings of case %s", name);
-    const uw_planner_options o = recording_options(json, icem, 4);
-    assert_true(o.num_samples == RECORDING_N && o.iters == RECORDING_ITERS && o.horizon <= MAX_H);
+    recording r = recording_open(g, name, icem);
+    const uw_planner_options o = recording_options(json, icem, (int32_t)r.h);
+    assert_true((size_t)o.num_samples == r.n && (size_t)o.iters == r.iters && r.a == A);
+    assert_true((size_t)o.horizon == r.h && (size_t)o.num_elites == r.k);
     const uw_dynamics dynamics = {.dims = {.latent_dim = D,
                                            .action_dim = A,
                                            .history_size = 1,
-                                           .num_samples = RECORDING_N,
-                                           .horizon = MAX_H},
+                                           .num_samples = o.num_samples,
+                                           .horizon = o.horizon},
                                   .encode = mass_encode,
                                   .rollout = mass_rollout};
     const size_t bytes = uw_planner_memsize(&dynamics.dims, &o);
     void *mem = point_memory(bytes);
     assert_non_null(mem);
-    for (size_t env = 0; env < RECORDING_ENVS; env++) {
-        recording r = {.file = g,
-                       .name = name,
-                       .icem = icem,
-                       .env = env,
-                       .h = (size_t)o.horizon,
-                       .a = A,
-                       .k = (size_t)o.num_elites};
+    for (size_t env = 0; env < r.envs; env++) {
+        r.env = env;
+        r.iters_seen = 0;
         const float *state = golden_f32(g, "state") + env * 4,
                     *at = golden_f32(g, "goal") + env * 2;
         const float z0[D] = {state[0], state[1], state[2], state[3], 0}, goal[D] = {at[0], at[1]};
         uw_planner *p = NULL;
         assert_int_equal(uw_planner_init(&dynamics, &o, mem, bytes, &p), UW_OK);
-        if (strcmp(name, "warm") == 0)
-            uw__planner_warm(p, golden_f32(g, "warm.init_action") + env * 2 * A, 2);
+        if (strcmp(name, "warm") == 0) {
+            const size_t blocks = golden_axis(g, "warm.init_action", 1);
+            uw__planner_warm(p, golden_f32(g, "warm.init_action") + env * blocks * A,
+                             (int32_t)blocks);
+        }
         recording_run(&r, p, &o, z0, goal);
     }
     free(mem);
@@ -82,6 +82,7 @@ static void run_case(golden *g, const char *name, bool icem) {
 static void test_cem(void **state) {
     (void)state;
     static const char *const CASES[] = {"default", "options", "warm"};
+    golden_need("solvers/cem");
     golden g = golden_open("solvers/cem");
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) run_case(&g, CASES[c], false);
     golden_close(&g);
@@ -90,6 +91,7 @@ static void test_cem(void **state) {
 static void test_icem(void **state) {
     (void)state;
     static const char *const CASES[] = {"default", "warm", "odd", "options"};
+    golden_need("solvers/icem");
     golden g = golden_open("solvers/icem");
     for (size_t c = 0; c < sizeof CASES / sizeof *CASES; c++) run_case(&g, CASES[c], true);
     golden_close(&g);
@@ -98,8 +100,10 @@ static void test_icem(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest cem[] = {cmocka_unit_test(test_cem)};
     const struct CMUnitTest icem[] = {cmocka_unit_test(test_icem)};
-    if (argc == 2 && strcmp(argv[1], "cem") == 0) return cmocka_run_group_tests(cem, NULL, NULL);
-    if (argc == 2 && strcmp(argv[1], "icem") == 0) return cmocka_run_group_tests(icem, NULL, NULL);
+    if (argc == 2 && strcmp(argv[1], "cem") == 0)
+        return golden_exit(cmocka_run_group_tests(cem, NULL, NULL));
+    if (argc == 2 && strcmp(argv[1], "icem") == 0)
+        return golden_exit(cmocka_run_group_tests(icem, NULL, NULL));
     fprintf(stderr, "usage: golden_solver cem|icem\n");
     return 2;
 }

@@ -4,47 +4,10 @@
 
 #include <umwelt/context.h>
 
-#include "json.h"
-#include "model_internal.h"
+#include "lewm_golden.h"
 #include "point_world.h"
 
-static int32_t size_of(const uw_json *sizes, const char *key) {
-    int64_t value = 0;
-    if (!uw__json_get_i64(sizes, key, &value)) fail_msg("the metadata has no %s", key);
-    return (int32_t)value;
-}
-
-static uw_model_config config_of(const char *json) {
-    uw_json *s = NULL;
-    uw_err err = {0};
-    CHECK_OK(uw__json_parse("config", json, &s, &err), &err);
-    const uw_model_config config = {.input = UW_INPUT_IMAGENET,
-                                    .image_size = size_of(s, "image"),
-                                    .action_dim = 2,
-                                    .frameskip = size_of(s, "action") / 2,
-                                    .history_size = size_of(s, "history"),
-                                    .encoder = UW_ENCODER_VIT,
-                                    .vit_patch = size_of(s, "patch"),
-                                    .vit_dim = size_of(s, "hidden"),
-                                    .vit_layers = size_of(s, "layers"),
-                                    .vit_heads = size_of(s, "heads"),
-                                    .vit_mlp_dim = size_of(s, "mlp"),
-                                    .projector_dim = size_of(s, "proj"),
-                                    .latent_dim = size_of(s, "hidden"),
-                                    .action_smooth_dim = 10,
-                                    .action_hidden_dim = 4 * size_of(s, "hidden"),
-                                    .predictor = UW_PREDICTOR_ADALN,
-                                    .predictor_layers = size_of(s, "depth"),
-                                    .predictor_heads = size_of(s, "pheads"),
-                                    .predictor_head_dim = size_of(s, "dim_head"),
-                                    .predictor_mlp_dim = size_of(s, "pmlp"),
-                                    .pred_proj_dim = size_of(s, "proj")};
-    uw__json_free(s);
-    return config;
-}
-
 static uw_model *load_model(const uw_model_config *config) {
-    golden weights = golden_open("lewm_tiny/weights");
     uw_model *model = NULL;
     uw_net net;
     uw_err err = {0};
@@ -53,32 +16,25 @@ static uw_model *load_model(const uw_model_config *config) {
     float *buffers = calloc(net.num_buffers + 1, sizeof *buffers);
     assert_non_null(params);
     assert_non_null(buffers);
-    for (int32_t i = 0; i < net.num_tensors; i++) {
-        const uw_net_tensor *t = &net.tensors[i];
-        const uw_tensor from = golden_tensor(&weights, t->name);
-        float *to = (t->buffer ? buffers : params) + t->offset;
-        assert_int_equal(uw_tensor_count(&from), (int64_t)t->count);
-        if (t->counter)
-            *to = (float)*(const int64_t *)from.data;
-        else
-            memcpy(to, from.data, t->count * sizeof(float));
-    }
+    lewm_load("lewm_tiny/weights", &net, params, buffers);
     CHECK_OK(uw__model_new(config, params, buffers, NULL, NULL, &model, &err), &err);
     free(params);
     free(buffers);
     uw__net_fini(&net);
-    golden_close(&weights);
     return model;
 }
 
 static void test_cem_on_lewm(void **state) {
     (void)state;
-    enum { HORIZON = 3, FRAMES = 4 };
+    golden_need("solvers/cem_lewm_tiny");
+    golden_need("lewm_tiny/inputs");
+    golden_need("lewm_tiny/weights");
     golden g = golden_open("solvers/cem_lewm_tiny"), inputs = golden_open("lewm_tiny/inputs");
-    const uw_model_config config = config_of(uw__safetensors_meta(inputs.file, "config"));
+    const uw_model_config config = lewm_meta_of(&inputs).model;
+    recording r = recording_open(&g, "cem", false);
     const uw_planner_options o =
-        recording_options(uw__safetensors_meta(g.file, "cem"), false, HORIZON);
-    const uw_dynamics_limits limits = {.num_samples = RECORDING_N, .horizon = HORIZON};
+        recording_options(uw__safetensors_meta(g.file, "cem"), false, (int32_t)r.h);
+    const uw_dynamics_limits limits = {.num_samples = (int32_t)r.n, .horizon = (int32_t)r.h};
     const uw_context_options c = {.num_threads = 2};
     uw_context *ctx = NULL;
     uw_dynamics dynamics;
@@ -98,18 +54,14 @@ static void test_cem_on_lewm(void **state) {
     assert_non_null(z0);
     const size_t frame = (size_t)config.image_size * (size_t)config.image_size * 3;
     const uint8_t *pixels = golden_tensor(&inputs, "pixels").data;
-    for (size_t env = 0; env < RECORDING_ENVS; env++) {
-        recording r = {.file = &g,
-                       .name = "cem",
-                       .env = env,
-                       .h = HORIZON,
-                       .a = (size_t)dynamics.dims.action_dim,
-                       .k = (size_t)o.num_elites};
-        const uint8_t *window = pixels + env * FRAMES * frame;
+    const size_t last =
+        golden_axis(&inputs, "pixels", 1) - 1; /* the goal is a window's last frame */
+    for (r.env = 0; r.env < r.envs; r.env++) {
+        const uint8_t *window = pixels + r.env * (last + 1) * frame;
+        r.iters_seen = 0;
         uw_planner *p = NULL;
         assert_int_equal(dynamics.encode(dynamics.self, window, z0), UW_OK);
-        assert_int_equal(dynamics.encode(dynamics.self, window + (FRAMES - 1) * frame, z0 + d),
-                         UW_OK);
+        assert_int_equal(dynamics.encode(dynamics.self, window + last * frame, z0 + d), UW_OK);
         assert_int_equal(uw_planner_init(&dynamics, &o, mem, bytes, &p), UW_OK);
         recording_run(&r, p, &o, z0, z0 + d);
     }
@@ -124,5 +76,5 @@ static void test_cem_on_lewm(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cem_on_lewm)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return golden_exit(cmocka_run_group_tests(tests, NULL, NULL));
 }

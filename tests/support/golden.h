@@ -12,6 +12,8 @@
 
 #include "safetensors.h"
 
+static int golden_compared; /* values held against the truth so far, by this program */
+
 typedef struct golden {
     uw_safetensors *file;
     char tolerances[512]; /* path of the table */
@@ -29,6 +31,26 @@ static inline golden golden_open(const char *name) {
     return g;
 }
 
+static inline bool golden_exists(const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/golden/%s.safetensors", check_vectors(), name);
+    FILE *f = fopen(path, "rb");
+    if (f) fclose(f);
+    return f != NULL;
+}
+
+/* End this test as skipped, with a word, when the folder of vectors lacks a file. */
+static inline void golden_need(const char *name) {
+    if (golden_exists(name)) return;
+    print_message("skipped: %s/golden/%s.safetensors is not there\n", check_vectors(), name);
+    skip();
+}
+
+/* Return the exit code of a program: 77 when all went well because nothing was compared. */
+static inline int golden_exit(int failures) {
+    return failures ? failures : golden_compared ? 0 : UW_SKIP;
+}
+
 /* Close, and print how much of the tolerances was used. */
 static inline void golden_close(golden *g) {
     if (g->worst_name[0])
@@ -42,6 +64,13 @@ static inline uw_tensor golden_tensor(const golden *g, const char *name) {
     return uw__safetensors_tensor(g->file, i);
 }
 
+/* Return axis i of a tensor's shape; the name is said when it has fewer. */
+static inline size_t golden_axis(const golden *g, const char *name, int32_t i) {
+    const uw_tensor t = golden_tensor(g, name);
+    if (i >= t.num_dims) fail_msg("%s has %d axes, wanted more than %d", name, (int)t.num_dims, (int)i);
+    return (size_t)t.shape[i];
+}
+
 /* Borrow fp32 inputs. */
 static inline const float *golden_f32(const golden *g, const char *name) {
     const uw_tensor t = golden_tensor(g, name);
@@ -49,20 +78,37 @@ static inline const float *golden_f32(const golden *g, const char *name) {
     return t.data;
 }
 
-static inline double golden_tolerance(const golden *g, const char *name) {
-    char line[256], tensor[128];
-    double max_abs = 0, fp32 = 0, tolerance = -1;
+/* A row of the table: the absolute tolerance, and the relative L2 error of the reference in fp32. */
+typedef struct golden_row {
+    double tolerance, rel_l2;
+} golden_row;
+
+static inline golden_row golden_row_of(const golden *g, const char *name) {
+    char line[320], tensor[160];
+    golden_row row = {-1.0, 0.0};
+    double max_abs, fp32, tolerance, rel_l2;
     FILE *f = fopen(g->tolerances, "r");
     if (!f) fail_msg("%s: cannot open", g->tolerances);
-    while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%127s %lf %lf %lf", tensor, &max_abs, &fp32, &tolerance) == 4 &&
+    while (row.tolerance < 0.0 && fgets(line, sizeof line, f))
+        if (sscanf(line, "%159s %lf %lf %lf %lf", tensor, &max_abs, &fp32, &tolerance, &rel_l2) == 5 &&
             strcmp(tensor, name) == 0)
-            break;
-        tolerance = -1;
-    }
+            row = (golden_row){tolerance, rel_l2};
     fclose(f);
-    if (tolerance < 0) fail_msg("%s has no tolerance", name);
-    return tolerance;
+    if (row.tolerance < 0.0) fail_msg("%s has no tolerance", name);
+    return row;
+}
+
+static inline double golden_tolerance(const golden *g, const char *name) {
+    return golden_row_of(g, name).tolerance;
+}
+
+/* Count a comparison whose error is `ratio` of what is allowed, and remember the worst. */
+static inline void golden_note(golden *g, const char *name, double ratio) {
+    golden_compared++;
+    if (ratio > g->worst || !g->worst_name[0]) {
+        g->worst = ratio;
+        snprintf(g->worst_name, sizeof g->worst_name, "%s", name);
+    }
 }
 
 /* Compare n values with the fp64 truth from element `offset` on, within the table's tolerance. */
@@ -78,10 +124,7 @@ static inline void golden_check(golden *g, const char *name, size_t offset, cons
         if (!(error <= 1.0))
             fail_msg("%s[%zu] = %.9g, wanted %.9g within %.2g (%.2f times that)", name, offset + i,
                      (double)got[i], want[i], tolerance, error);
-        if (error > g->worst) {
-            g->worst = error;
-            snprintf(g->worst_name, sizeof g->worst_name, "%s", name);
-        }
+        golden_note(g, name, error);
     }
 }
 

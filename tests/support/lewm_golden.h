@@ -29,35 +29,82 @@ typedef struct lewm {
     double loss, pred_loss, sigreg_loss;
 } lewm;
 
-typedef struct lewm_sizes {
-    int32_t image, patch, hidden, layers, heads, mlp, proj, action, depth, pheads, dim_head, pmlp,
-        history;
-} lewm_sizes;
+/* ---- configurations ---- */
 
-static inline uw_model_config lewm_config(const lewm_sizes *s) {
-    return (uw_model_config){.input = UW_INPUT_IMAGENET,
-                             .image_size = s->image,
-                             .action_dim = 2,
-                             .frameskip = s->action / 2,
-                             .history_size = s->history,
-                             .encoder = UW_ENCODER_VIT,
-                             .vit_patch = s->patch,
-                             .vit_dim = s->hidden,
-                             .vit_layers = s->layers,
-                             .vit_heads = s->heads,
-                             .vit_mlp_dim = s->mlp,
-                             .projector_dim = s->proj,
-                             .latent_dim = s->hidden,
-                             .action_smooth_dim = 10,
-                             .action_hidden_dim = 4 * s->hidden,
-                             .predictor = UW_PREDICTOR_ADALN,
-                             .predictor_layers = s->depth,
-                             .predictor_heads = s->pheads,
-                             .predictor_head_dim = s->dim_head,
-                             .predictor_mlp_dim = s->pmlp,
-                             .dropout = 0.0f,
-                             .pred_proj_dim = s->proj};
+/* What a recording's metadata say beside the model: the JSON under `config`.  Without one it is the
+ * published size. */
+typedef struct lewm_meta {
+    uw_model_config model;
+    size_t directions; /* P */
+} lewm_meta;
+
+static inline int32_t lewm_size(const uw_json *config, const char *key, int32_t published) {
+    int64_t value = published;
+    if (config && !uw__json_get_i64(config, key, &value)) {
+        if (strcmp(key, "dirs") != 0) fail_msg("the metadata has no %s", key);
+        value = published;
+    }
+    return (int32_t)value;
 }
+
+static inline lewm_meta lewm_meta_of(const golden *g) {
+    const char *text = uw__safetensors_meta(g->file, "config");
+    uw_json *c = NULL;
+    uw_err err = {0};
+    if (text) CHECK_OK(uw__json_parse("config", text, &c, &err), &err);
+    const int32_t hidden = lewm_size(c, "hidden", 192), proj = lewm_size(c, "proj", 2048);
+    const lewm_meta meta = {.model = {.input = UW_INPUT_IMAGENET,
+                                      .image_size = lewm_size(c, "image", 224),
+                                      .action_dim = lewm_size(c, "action", 10),
+                                      .frameskip = 1,
+                                      .history_size = lewm_size(c, "history", 3),
+                                      .encoder = UW_ENCODER_VIT,
+                                      .vit_patch = lewm_size(c, "patch", 14),
+                                      .vit_dim = hidden,
+                                      .vit_layers = lewm_size(c, "layers", 12),
+                                      .vit_heads = lewm_size(c, "heads", 3),
+                                      .vit_mlp_dim = lewm_size(c, "mlp", 768),
+                                      .projector_dim = proj,
+                                      .latent_dim = hidden,
+                                      .action_smooth_dim = 10, /* the reference's Embedder */
+                                      .action_hidden_dim = 4 * hidden,
+                                      .predictor = UW_PREDICTOR_ADALN,
+                                      .predictor_layers = lewm_size(c, "depth", 6),
+                                      .predictor_heads = lewm_size(c, "pheads", 16),
+                                      .predictor_head_dim = lewm_size(c, "dim_head", 64),
+                                      .predictor_mlp_dim = lewm_size(c, "pmlp", 2048),
+                                      .pred_proj_dim = proj},
+                            .directions = (size_t)lewm_size(c, "dirs", 1024)};
+    if (c) uw__json_free(c);
+    return meta;
+}
+
+/* A number of the metadata that is no JSON, such as lr; it has to be there. */
+static inline double lewm_meta_number(const golden *g, const char *key) {
+    const char *text = uw__safetensors_meta(g->file, key);
+    if (!text) fail_msg("the metadata has no %s", key);
+    return strtod(text, NULL);
+}
+
+/* Every number of a net from a state dict of the same names and shapes. */
+static inline void lewm_load(const char *name, const uw_net *net, float *params, float *buffers) {
+    golden weights = golden_open(name);
+    assert_int_equal(uw__safetensors_count(weights.file), net->num_tensors);
+    for (int32_t i = 0; i < net->num_tensors; i++) {
+        const uw_net_tensor *t = &net->tensors[i];
+        const uw_tensor from = golden_tensor(&weights, t->name);
+        float *to = (t->buffer ? buffers : params) + t->offset;
+        assert_int_equal(from.num_dims, t->num_dims);
+        assert_memory_equal(from.shape, t->shape, (size_t)t->num_dims * sizeof *t->shape);
+        if (t->counter)
+            *to = (float)*(const int64_t *)from.data;
+        else
+            memcpy(to, from.data, t->count * sizeof(float));
+    }
+    golden_close(&weights);
+}
+
+/* ---- the model and its training pass ---- */
 
 static inline void lewm_layout(uw_arena *arena, lewm *m) {
     const size_t rows = m->windows * m->frames, d = (size_t)m->net.config.latent_dim;
@@ -83,14 +130,12 @@ static inline void lewm_layout(uw_arena *arena, lewm *m) {
         *latents[i] = uw__take(arena, rows * d);
 }
 
-static inline lewm lewm_new(const lewm_sizes *sizes, size_t windows, size_t frames,
-                            size_t directions) {
-    lewm m = {.windows = windows, .frames = frames, .directions = directions};
+static inline lewm lewm_new(const lewm_meta *meta, size_t windows, size_t frames) {
+    lewm m = {.windows = windows, .frames = frames, .directions = meta->directions};
     const uw_context_options options = {.num_threads = 2};
-    const uw_model_config config = lewm_config(sizes);
     uw_err err = {0};
     CHECK_OK(uw_context_new(&options, &m.ctx, &err), &err);
-    CHECK_OK(uw__net_init(&config, &m.net, &err), &err);
+    CHECK_OK(uw__net_init(&meta->model, &m.net, &err), &err);
     uw_arena measure = UW_ARENA_MEASURE;
     lewm_layout(&measure, &m);
     m.arena = arena_block(measure.used);
@@ -175,55 +220,78 @@ static inline void lewm_directions(lewm *m, const float *raw) {
     }
 }
 
-/* Rollouts of the model through uw_dynamics against `hN.latents`, `hN.goal_z` and `hN.cost`. */
-static inline void lewm_check_plan(lewm *m, golden *g, int32_t history, const uint8_t *frames,
-                                   const float *past, const float *plans, const uint8_t *goal) {
-    enum { PLANS = 4, HORIZON = 5 };
-    const uw_dynamics_limits limits = {.num_samples = PLANS, .horizon = HORIZON};
-    const size_t d = (size_t)m->net.config.latent_dim;
+/* ---- planning ---- */
+
+/* Frames, executed blocks, candidates and goal of a `plan` file. */
+typedef struct lewm_plan {
+    const uint8_t *frames, *goal; /* [history, Y, X, 3], [Y, X, 3] */
+    const float *past, *plans;    /* [history - 1, A], [n, h, A] */
+} lewm_plan;
+
+/* Cost of every candidate, the last latent's squared distance from the goal, and dz, its gradient. */
+static inline void lewm_cost(const float *z, const float *z_goal, size_t n, size_t h, size_t d, float *cost,
+                             float *dz) {
+    memset(dz, 0, n * h * d * sizeof *dz);
+    for (size_t i = 0; i < n; i++) {
+        const size_t last = (i * h + h - 1) * d;
+        double sum = 0.0;
+        for (size_t k = 0; k < d; k++) {
+            const double diff = (double)z[last + k] - (double)z_goal[k];
+            sum += diff * diff;
+            dz[last + k] = (float)(2.0 * diff);
+        }
+        cost[i] = (float)sum;
+    }
+}
+
+/* Rollouts of the model through uw_dynamics against `hN.latents`, `hN.goal_z`, `hN.cost`, `hN.grad`. */
+static inline void lewm_check_plan(lewm *m, golden *g, int32_t history, const lewm_plan *plan) {
+    char names[4][24];
+    static const char *const what[] = {"goal_z", "latents", "cost", "grad"};
+    for (int i = 0; i < 4; i++) snprintf(names[i], sizeof names[i], "h%d.%s", (int)history, what[i]);
+    const size_t n = golden_axis(g, names[3], 0), h = golden_axis(g, names[3], 1);
+    const size_t a = golden_axis(g, names[3], 2), d = (size_t)m->net.config.latent_dim;
+    const uw_dynamics_limits limits = {.num_samples = (int32_t)n, .horizon = (int32_t)h, .gradient = true};
     const size_t side = (size_t)m->net.config.image_size, known = (size_t)history;
     uw_err err = {0};
     uw_model *model = NULL;
-    uw_dynamics dynamics;
-    char name[32];
+    uw_dynamics y;
 
     CHECK_OK(uw__model_new(&m->net.config, m->params, m->buffers, NULL, NULL, &model, &err), &err);
     uw_arena block = arena_block(uw_model_dynamics_memsize(model, &limits));
-    assert_int_equal(
-        uw_model_dynamics_init(m->ctx, model, &limits, false, block.base, block.cap, &dynamics),
-        UW_OK);
+    assert_int_equal(uw_model_dynamics_init(m->ctx, model, &limits, false, block.base, block.cap, &y), UW_OK);
+    assert_int_equal(y.dims.action_dim, a);
     float *z0 = calloc(known * d, sizeof *z0), *z_goal = calloc(d, sizeof *z_goal);
-    float *z = calloc(PLANS * HORIZON * d, sizeof *z), cost[PLANS];
+    float *z = calloc(n * h * d, sizeof *z), *dz = calloc(n * h * d, sizeof *dz);
+    float *cost = calloc(n, sizeof *cost), *grad = calloc(n * h * a, sizeof *grad);
     for (size_t i = 0; i < known; i++)
-        assert_int_equal(dynamics.encode(dynamics.self, frames + i * side * side * 3, z0 + i * d),
-                         UW_OK);
-    assert_int_equal(dynamics.encode(dynamics.self, goal, z_goal), UW_OK);
-    assert_int_equal(dynamics.rollout(dynamics.self, z0, history, past, plans, PLANS, HORIZON, z),
+        assert_int_equal(y.encode(y.self, plan->frames + i * side * side * 3, z0 + i * d), UW_OK);
+    assert_int_equal(y.encode(y.self, plan->goal, z_goal), UW_OK);
+    const float *past = history > 1 ? plan->past : NULL;
+    assert_int_equal(y.rollout(y.self, z0, history, past, plan->plans, (int32_t)n, (int32_t)h, z), UW_OK);
+    lewm_cost(z, z_goal, n, h, d, cost, dz);
+    assert_int_equal(y.gradient(y.self, z0, history, past, plan->plans, (int32_t)n, (int32_t)h, dz, grad),
                      UW_OK);
 
-    snprintf(name, sizeof name, "h%d.goal_z", (int)history);
-    golden_check(g, name, 0, z_goal, d);
-    for (size_t n = 0; n < PLANS; n++) {
-        snprintf(name, sizeof name, "h%d.latents", (int)history);
-        golden_check(g, name, n * (known + HORIZON) * d, z0, known * d);
-        golden_check(g, name, (n * (known + HORIZON) + known) * d, z + n * HORIZON * d,
-                     HORIZON * d);
+    golden_check(g, names[0], 0, z_goal, d);
+    for (size_t i = 0; i < n; i++) {
+        golden_check(g, names[1], i * (known + h) * d, z0, known * d);
+        golden_check(g, names[1], (i * (known + h) + known) * d, z + i * h * d, h * d);
     }
-    for (size_t n = 0; n < PLANS; n++) {
-        double sum = 0.0;
-        for (size_t i = 0; i < d; i++) {
-            const double diff = (double)z[(n * HORIZON + HORIZON - 1) * d + i] - (double)z_goal[i];
-            sum += diff * diff;
-        }
-        cost[n] = (float)sum;
-    }
-    snprintf(name, sizeof name, "h%d.cost", (int)history);
-    golden_check(g, name, 0, cost, PLANS);
-    free(z0);
-    free(z);
-    free(z_goal);
-    free(block.base);
+    golden_check(g, names[2], 0, cost, n);
+    golden_check(g, names[3], 0, grad, n * h * a);
+    float *all[] = {z0, z_goal, z, dz, cost, grad, (float *)(void *)block.base};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     uw_model_unload(model);
+}
+
+/* Every history that the file has. */
+static inline void lewm_check_plans(lewm *m, golden *g, const lewm_plan *plan) {
+    for (int32_t history = 1; history <= m->net.config.history_size; history++) {
+        char name[24];
+        snprintf(name, sizeof name, "h%d.cost", (int)history);
+        if (uw__safetensors_find(g->file, name) >= 0) lewm_check_plan(m, g, history, plan);
+    }
 }
 
 #endif

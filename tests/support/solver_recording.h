@@ -7,15 +7,14 @@
 
 #include "plan_internal.h"
 
-enum { RECORDING_ENVS = 2, RECORDING_ITERS = 5, RECORDING_N = 32, RECORDING_MAX_K = 6 };
-
 /* One recorded search: a case of a file, and one of its environments. */
 typedef struct recording {
     golden *file;
     const char *name;
     bool icem;
-    size_t env, h, a, k;
-    int32_t iters_seen;
+    size_t env;
+    size_t envs, iters, n, h, a, k; /* sizes of the case, from its tensors */
+    size_t iters_seen;
     double best_elite, mean_elite; /* costs of the last iteration */
 } recording;
 
@@ -25,13 +24,26 @@ static inline const char *recording_name(const recording *r, const char *what) {
     return text;
 }
 
+/* A case with its sizes. */
+static inline recording recording_open(golden *file, const char *name, bool icem) {
+    recording r = {.file = file, .name = name, .icem = icem};
+    const char *candidates = recording_name(&r, "candidates"); /* [E, I, N, H, A] */
+    r.envs = golden_axis(file, candidates, 0);
+    r.iters = golden_axis(file, candidates, 1);
+    r.n = golden_axis(file, candidates, 2);
+    r.h = golden_axis(file, candidates, 3);
+    r.a = golden_axis(file, candidates, 4);
+    r.k = golden_axis(file, recording_name(&r, "elites"), 2);
+    return r;
+}
+
 /* Hand in the recorded draws; iCEM's have time last. */
 static inline uw_status recording_noise(void *cookie, int32_t iter, float *noise) {
     const recording *r = cookie;
     const size_t size = r->h * r->a;
     const float *from = golden_f32(r->file, recording_name(r, "noise"));
-    from += (r->env * RECORDING_ITERS + (size_t)iter) * RECORDING_N * size;
-    for (size_t i = 0; i < RECORDING_N; i++)
+    from += (r->env * r->iters + (size_t)iter) * r->n * size;
+    for (size_t i = 0; i < r->n; i++)
         for (size_t t = 0; t < r->h; t++)
             for (size_t a = 0; a < r->a; a++)
                 noise[i * size + t * r->a + a] =
@@ -41,12 +53,13 @@ static inline uw_status recording_noise(void *cookie, int32_t iter, float *noise
 
 static inline void recording_step(void *cookie, const uw_plan_step *step) {
     recording *r = cookie;
-    const size_t size = r->h * r->a, at = r->env * RECORDING_ITERS + (size_t)step->iter;
-    float elite_cost[RECORDING_MAX_K];
+    const size_t size = r->h * r->a, at = r->env * r->iters + (size_t)step->iter;
+    float *elite_cost = calloc(r->k + 1, sizeof *elite_cost);
+    assert_non_null(elite_cost);
     assert_int_equal(step->num_elites, r->k);
-    golden_check(r->file, recording_name(r, "candidates"), at * RECORDING_N * size,
-                 step->candidates, RECORDING_N * size);
-    golden_check(r->file, recording_name(r, "cost"), at * RECORDING_N, step->cost, RECORDING_N);
+    golden_check(r->file, recording_name(r, "candidates"), at * r->n * size,
+                 step->candidates, r->n * size);
+    golden_check(r->file, recording_name(r, "cost"), at * r->n, step->cost, r->n);
     const int64_t *elites = golden_tensor(r->file, recording_name(r, "elites")).data;
     r->mean_elite = 0.0;
     for (size_t e = 0; e < r->k; e++) {
@@ -59,6 +72,7 @@ static inline void recording_step(void *cookie, const uw_plan_step *step) {
     golden_check(r->file, recording_name(r, "mean"), at * size, step->mean, size);
     golden_check(r->file, recording_name(r, "std"), at * size, step->std, size);
     r->iters_seen++;
+    free(elite_cost);
 }
 
 /* The number behind a key of a case's JSON, or the solver's default. */
@@ -103,7 +117,7 @@ static inline void recording_run(recording *r, uw_planner *p, const uw_planner_o
     uw_planner_set_noise(p, recording_noise, r);
     uw__planner_hook(p, &(uw_plan_hook){r, recording_step});
     assert_int_equal(uw_planner_plan(p, z0, 1, NULL, z_goal, plan, NULL), UW_OK);
-    assert_int_equal(r->iters_seen, RECORDING_ITERS);
+    assert_int_equal(r->iters_seen, r->iters);
     golden_check(r->file, recording_name(r, "actions"), r->env * size, plan, size);
     const float cost = (float)(o->return_best ? r->best_elite : r->mean_elite);
     golden_check(r->file, recording_name(r, "returned_cost"), r->env, &cost, 1);
