@@ -121,7 +121,7 @@ def parse(enum: str, given: str) -> int:
 def _words(enum: str) -> tuple[dict, dict]:
     elements = ffi.typeof(enum).elements
     cut = os.path.commonprefix(list(elements.values())).rindex("_") + 1
-    by_value = {v: n[cut:].lower() for v, n in elements.items()}
+    by_value = {v: n[cut:].lower() for v, n in sorted(elements.items())}
     return {w: v for v, w in by_value.items()}, by_value
 
 
