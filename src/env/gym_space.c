@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "internal.h"
+#include "rng.h"
+#include "variation.h"
 
 static const uint32_t largest_seed = 0x7fffffff; /* of a child, exclusive */
 
@@ -60,4 +62,24 @@ void uw__gym_draw(const uw_env_class *cls, uint64_t seed, int32_t factor, int32_
     uw_numpy_rng rng;
     uw__gym_open(cls, seed, factor, &rng);
     for (int32_t i = 0; i <= nth; i++) uw__gym_next(&cls->factors[factor], &rng, value);
+}
+
+bool uw__gym_sample(const uw_env_class *cls, uint64_t seed, int32_t factor,
+                    bool (*keeps)(const double *values), double *values) {
+    const uw_factor *f = &cls->factors[factor];
+    double *value = values + f->offset;
+    if (f->ours) {
+        /* counters of its own: a protocol's tasks and variations take the lower ones of the stream
+         */
+        uw_rng own = uw__rng(seed, UW_STREAM_PROTOCOL, UINT64_C(1) << 63 | (uint64_t)factor);
+        uw__factor_draw(f, &own, value);
+        return true;
+    }
+    uw_numpy_rng rng;
+    uw__gym_open(cls, seed, factor, &rng);
+    for (int tries = 0; tries < UW_MAX_REDRAWS; tries++) {
+        uw__gym_next(f, &rng, value);
+        if (!keeps || keeps(values)) return true;
+    }
+    return false;
 }

@@ -25,4 +25,12 @@ void uw__gym_next(const uw_factor *f, uw_numpy_rng *rng, double *value);
 void uw__gym_draw(const uw_env_class *cls, uint64_t seed, int32_t factor, int32_t nth,
                   double *value);
 
+/* Draw one factor at reset(seed) into the current values, again until keeps(values) holds (nullable: any
+ * draw will do); a factor of ours comes from our own generator.
+ *
+ * Shapes   values: [num_values]
+ * Returns  false when none of UW_MAX_REDRAWS draws was kept */
+bool uw__gym_sample(const uw_env_class *cls, uint64_t seed, int32_t factor,
+                    bool (*keeps)(const double *values), double *values);
+
 #endif

@@ -65,6 +65,11 @@ enum uw_push_factor {
 };
 extern const uw_factor uw__push_factors[UW_PUSH_NUM_FACTORS];
 
+/* ---- push_t_sample.c: what a seed draws --------------------------------------------------------------- */
+
+/* uw_env_class.sample, see env.h. */
+uw_status uw__push_sample(uint64_t seed, const bool *sampled, double *values, uw_err *err);
+
 /* ---- push_t_shapes.c: geometry --------------------------------------------------------------------- */
 
 /* A shape at a scale as Chipmunk has it: convex hulls in its corner order, in body coordinates (about the

@@ -1,4 +1,4 @@
-/* TwoRoom: its factors, its rules of motion, starts and goals.
+/* TwoRoom: its rules of motion, tasks, scripted controllers.
  *
  * The rules are those of stable-worldmodel's TwoRoom, whose recorded motion they replay exactly:
  * positions and speeds are float32, limits are compared in double.  Collision looks at the end
@@ -10,62 +10,15 @@
 
 #include "internal.h"
 #include "rng.h"
+#include "variation.h"
 
-enum { MAX_ORACLE_STEPS = 1000, MAX_REDRAWS = 1000 };
+enum { MAX_ORACLE_STEPS = 1000 };
 
 static const double border = 14.0;      /* px: inner edge of the outer walls, 14 and 210 */
 static const double door_slack = 1.75;  /* px: a door is this much wider to the rules than drawn */
 static const double push_back = 0.5;    /* px: a blocked step ends this far before the wall */
 static const float success_radius = 16; /* px */
 static const float min_task_distance = 32; /* px between start and goal of a task */
-
-#define RGB_RANGE .low = {0, 0, 0}, .high = {255, 255, 255}
-#define COLOR(text, place, r, g, b, shown)                                                         \
-    {                                                                                              \
-        .name = text, .kind = UW_FACTOR_COLOR, .dim = 3, .offset = place, RGB_RANGE,               \
-        .init = {r, g, b}, .affects_picture = shown                                                \
-    }
-#define SCALAR(text, type, place, of, lo, hi, start, moves, shown)                                 \
-    {                                                                                              \
-        .name = text, .kind = type, .dim = 1, .offset = place, .low = {lo}, .high = {hi},          \
-        .init = {start}, .affects_motion = moves, .affects_picture = shown, .unit = of             \
-    }
-#define PLACE(text, at, x, y)                                                                      \
-    {                                                                                              \
-        .name = text, .kind = UW_FACTOR_REAL, .dim = 2, .offset = at, .low = {14, 14},             \
-        .high = {209, 209}, .init = {x, y}, .placed = true, .unit = "px"                           \
-    }
-#define DOORS(text, at, lo, hi, start)                                                             \
-    {                                                                                              \
-        .name = text, .kind = UW_FACTOR_INT, .dim = 3, .offset = at, .low = {lo, lo, lo},          \
-        .high = {hi, hi, hi}, .init = {start, start, start}, .affects_motion = true,               \
-        .affects_picture = true, .unit = "px"                                                      \
-    }
-
-static const uw_factor factors[] = {
-    COLOR("agent.color", UW_ROOM_AGENT_COLOR, 255, 0, 0, true),
-    PLACE("agent.position", UW_ROOM_AGENT_POSITION, 60, 112),
-    SCALAR("agent.radius", UW_FACTOR_REAL, UW_ROOM_AGENT_RADIUS, "px", 7, 14, 7, true, true),
-    SCALAR("agent.speed", UW_FACTOR_REAL, UW_ROOM_AGENT_SPEED, "px/step", 1.75, 10.5, 5, true,
-           false),
-    COLOR("background.color", UW_ROOM_BACKGROUND_COLOR, 255, 255, 255, true),
-    UW_DISTRACTOR_FACTORS(UW_ROOM_DISTRACTOR),
-    COLOR("door.color", UW_ROOM_DOOR_COLOR, 255, 255, 255, true),
-    SCALAR("door.number", UW_FACTOR_INT, UW_ROOM_DOOR_NUMBER, NULL, 1, 3, 1, true, true),
-    DOORS("door.position", UW_ROOM_DOOR_POSITION, 0, 223, 49),
-    DOORS("door.size", UW_ROOM_DOOR_SIZE, 1, 21, 14),
-    SCALAR("rendering.render_target", UW_FACTOR_INT, UW_ROOM_RENDER_TARGET, NULL, 0, 1, 0, false,
-           true),
-    COLOR("target.color", UW_ROOM_TARGET_COLOR, 0, 255, 0, true),
-    PLACE("target.position", UW_ROOM_TARGET_POSITION, 164, 112),
-    SCALAR("target.radius", UW_FACTOR_REAL, UW_ROOM_TARGET_RADIUS, "px", 7, 14, 7, false, true),
-    SCALAR("task.min_steps", UW_FACTOR_INT, UW_ROOM_MIN_STEPS, "step", 15, 114, 25, false, false),
-    SCALAR("wall.axis", UW_FACTOR_INT, UW_ROOM_WALL_AXIS, NULL, 0, 1, 1, true, true),
-    COLOR("wall.border_color", UW_ROOM_BORDER_COLOR, 0, 0, 0, false),
-    COLOR("wall.color", UW_ROOM_WALL_COLOR, 0, 0, 0, true),
-    SCALAR("wall.thickness", UW_FACTOR_INT, UW_ROOM_WALL_THICKNESS, "px", 7, 41, 10, true, true),
-};
-enum { NUM_FACTORS = sizeof factors / sizeof factors[0] };
 
 /* ---- motion ------------------------------------------------------------------------------------
  */
@@ -142,49 +95,17 @@ static void place_in(const uw_room *room, bool far_side, uw_rng *rng, float *pos
     position[1 - room->across] = (float)along;
 }
 
-static void place(const uw_room *room, uw_rng *rng, float *position) {
-    place_in(room, uw__rng_below(rng, 2) == 1, rng, position); /* the rooms are equally large */
-}
-
 static uw_status room_reset(void *self, uint64_t seed, const double *values, const bool *fixed,
                             uw_err *err) {
-    (void)err; /* ranges and rules were checked before */
     uw_two_room *world = self;
-    uw__room_init(values, &world->room);
-    /* both are always drawn, so that fixing the start leaves the goal of a seed as it was */
-    uw_rng rng = uw__rng(seed, UW_STREAM_ENV, 0);
-    place(&world->room, &rng, world->position);
-    place(&world->room, &rng, world->goal);
-    for (int f = 0; fixed && f < NUM_FACTORS; f++) {
-        if (!fixed[f] || !factors[f].placed) continue;
-        float *at = factors[f].offset == UW_ROOM_AGENT_POSITION ? world->position : world->goal;
-        for (int i = 0; i < 2; i++) at[i] = (float)values[factors[f].offset + i];
-    }
-    return UW_OK;
-}
-
-static uw_status room_check(const double *values, uw_err *err) {
-    uw_room room;
-    uw__room_init(values, &room);
-    const double radius = values[UW_ROOM_AGENT_RADIUS];
-    double widest = 0.0;
-    for (int32_t i = 0; i < room.num_doors; i++) widest = fmax(widest, room.half[i]);
-    if (widest < 1.1 * radius) {
-        uw_fail(err, UW_EINVAL,
-                "two_room: door.size: no door fits the agent, wanted at least %.4g (1.1 * "
-                "agent.radius) "
-                "in the first %d, got %g",
-                1.1 * radius, (int)room.num_doors, widest);
-        uw_err_fix(err, "make agent.radius smaller, or set door.size=16,16,16");
-        return UW_EINVAL;
-    }
-    const double across = values[UW_ROOM_AGENT_POSITION + room.across];
-    if (across >= room.wall_low && across <= room.wall_high) { /* false for NaN: not placed yet */
-        uw_fail(err, UW_EINVAL,
-                "two_room: agent.position: inside the wall, wanted %s outside [%g, %g], got %g",
-                room.across == 0 ? "x" : "y", room.wall_low, room.wall_high, across);
-        uw_err_fix(err, "start the agent in a room; the wall band counts even where a door is");
-        return UW_EINVAL;
+    double placed[UW_ROOM_NUM_VALUES];
+    memcpy(placed, values, sizeof placed);
+    const uw_status status = uw__room_place(seed, fixed, placed, err);
+    if (status) return status;
+    uw__room_init(placed, &world->room);
+    for (int i = 0; i < 2; i++) {
+        world->position[i] = (float)placed[UW_ROOM_AGENT_POSITION + i];
+        world->goal[i] = (float)placed[UW_ROOM_TARGET_POSITION + i];
     }
     return UW_OK;
 }
@@ -212,7 +133,7 @@ static void room_sample_task(uint64_t seed, uint64_t index, const double *values
     /* even counters are tasks, odd ones variations (see variation.c): they share a stream */
     uw_rng rng = uw__rng(seed, UW_STREAM_PROTOCOL, 2 * index);
     float start[2], goal[2];
-    for (int i = 0; i < MAX_REDRAWS; i++) {
+    for (int i = 0; i < UW_MAX_REDRAWS; i++) {
         const bool far_side = uw__rng_below(&rng, 2) == 1;
         place_in(&room, far_side, &rng, start);
         place_in(&room, far_side != hard, &rng, goal);
@@ -291,13 +212,14 @@ const uw_env_class uw__two_room = {
     .action_dim = 2,
     .state_dim = 2,
     .instance_bytes = sizeof(uw_two_room),
-    .num_factors = NUM_FACTORS,
+    .num_factors = UW_ROOM_NUM_FACTORS,
     .num_values = UW_ROOM_NUM_VALUES,
-    .factors = factors,
+    .factors = uw__room_factors,
     .state_names = state_names,
     .state_unit = "px",
-    .check = room_check,
+    .check = uw__room_check,
     .reset = room_reset,
+    .sample = uw__room_sample,
     .step = room_step,
     .get_state = room_get_state,
     .set_state = room_set_state,

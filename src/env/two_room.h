@@ -1,4 +1,4 @@
-/* TwoRoom: the places of its factors, its geometry, and what its three files share.
+/* TwoRoom: the places of its factors, its geometry, and what its files share.
  *
  * The world is a square of 224 pixels; x points right, y down, pixel (i, j) has its centre at the
  * integer point.  `u` is the coordinate across the wall, `o` the one along it. */
@@ -35,8 +35,10 @@ enum uw_room_value {
     UW_ROOM_BORDER_COLOR,
     UW_ROOM_WALL_COLOR = UW_ROOM_BORDER_COLOR + 3,
     UW_ROOM_WALL_THICKNESS = UW_ROOM_WALL_COLOR + 3,
-    UW_ROOM_NUM_VALUES
+    UW_ROOM_NUM_VALUES,
+    UW_ROOM_NUM_FACTORS = 23
 };
+extern const uw_factor uw__room_factors[UW_ROOM_NUM_FACTORS];
 
 /* What the rules need of the values, in the arithmetic of the rules (float32 factors, double limits). */
 typedef struct uw_room {
@@ -54,12 +56,24 @@ typedef struct uw_two_room {
     float position[2], goal[2]; /* px */
 } uw_two_room;
 
+/* ---- two_room_factors.c: rules and draws ------------------------------------------------------------- */
+
+/* uw_env_class.check and .sample, see env.h. */
+uw_status uw__room_check(const double *values, uw_err *err);
+uw_status uw__room_sample(uint64_t seed, const bool *sampled, double *values, uw_err *err);
+/* Draw start and goal of a reset into values where fixed (nullable: nowhere) does not hold them. */
+uw_status uw__room_place(uint64_t seed, const bool *fixed, double *values, uw_err *err);
+
+/* ---- two_room.c: motion ------------------------------------------------------------------------------ */
+
 /* Derive the geometry of values: [UW_ROOM_NUM_VALUES]. */
 void uw__room_init(const double *values, uw_room *room);
 /* Move an instance by one action in [-1, 1]: the rules of motion, exactly. */
 void uw__room_move(const uw_room *room, const float *action, float *position);
 /* Return the distance of the success rule, in float32. */
 float uw__room_distance(const float *a, const float *b);
+
+/* ---- two_room_path.c, two_room_draw.c ---------------------------------------------------------------- */
 
 /* Return the length of a shortest path; waypoint[2] (nullable) gets the first point to head for.
  * INFINITY, and the goal itself as waypoint, when no door can be reached. */

@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "internal.h"
-#include "rng.h"
 
-enum { MAX_NAME = 64, MAX_REDRAWS = 1000 };
+enum { MAX_NAME = 64 };
 
 void uw_env_default_values(const uw_env_class *cls, double *values) {
     for (int32_t i = 0; i < cls->num_factors; i++) {
@@ -79,10 +79,49 @@ static bool parse_numbers(const char *text, int32_t dim, double *value) {
     return ok;
 }
 
+static int32_t num_words(const uw_factor *f) {
+    return f->words ? (int32_t)(f->high[0] - f->low[0]) + 1 : 0;
+}
+
+/* Read the name of a value. */
+static bool parse_word(const uw_factor *f, const char *text, double *value) {
+    for (int32_t i = 0; i < num_words(f); i++) {
+        if (strcmp(text, f->words[i]) != 0) continue;
+        value[0] = f->low[0] + i;
+        return true;
+    }
+    return false;
+}
+
+static uw_status refuse_word(const uw_env_class *cls, const uw_factor *f, const char *text,
+                             uw_err *err) {
+    char list[120] = "";
+    const char *near = uw__nearest(text, f->words, num_words(f));
+    for (int32_t i = 0; i < num_words(f); i++) {
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", f->words[i]);
+        if (!strcasecmp(text, f->words[i])) near = f->words[i];
+    }
+    uw_fail(err, UW_EINVAL, "%s: %s: not a value, wanted %s, got '%.40s'", cls->name, f->name, list,
+            text);
+    if (near) uw_err_fix(err, "did you mean %s?", near);
+    return UW_EINVAL;
+}
+
+/* Round to what the factor's column holds, without leaving the range. */
+static double narrow(const uw_factor *f, int32_t i, double x) {
+    if (f->kind != UW_FACTOR_REAL || f->wide) return x;
+    const float y = (float)x;
+    if ((double)y > f->high[i]) return (double)nextafterf(y, -INFINITY);
+    return (double)((double)y < f->low[i] ? nextafterf(y, INFINITY) : y);
+}
+
 static uw_status parse_value(const uw_env_class *cls, const uw_factor *f, const char *text,
                              double *value, uw_err *err) {
-    if (!(f->kind == UW_FACTOR_COLOR && parse_hex_color(text, value)) &&
+    if (!parse_word(f, text, value) &&
+        !(f->kind == UW_FACTOR_COLOR && parse_hex_color(text, value)) &&
         !parse_numbers(text, f->dim, value)) {
+        if (f->words) return refuse_word(cls, f, text, err);
         uw_fail(err, UW_EINVAL, "%s: %s: not a value, wanted %s%s, got '%s'", cls->name, f->name,
                 f->dim == 1   ? "a number"
                 : f->dim == 2 ? "2 numbers with a comma between"
@@ -95,7 +134,22 @@ static uw_status parse_value(const uw_env_class *cls, const uw_factor *f, const 
                    f->name, f->kind == UW_FACTOR_COLOR ? f->name : "docs/guide/worlds.md");
         return UW_EINVAL;
     }
-    return factor_check(cls->name, f, value, err);
+    const uw_status status = factor_check(cls->name, f, value, err);
+    for (int32_t i = 0; !status && i < f->dim; i++) value[i] = narrow(f, i, value[i]);
+    return status;
+}
+
+/* "agent" stands for every factor "agent....", "all" for all that stable-worldmodel has too. */
+static bool in_group(const uw_factor *f, const char *group) {
+    const size_t length = strlen(group);
+    if (!strcmp(group, "all")) return !f->ours;
+    return !strncmp(f->name, group, length) && f->name[length] == '.';
+}
+
+static bool is_group(const uw_env_class *cls, const char *name) {
+    for (int32_t i = 0; i < cls->num_factors; i++)
+        if (in_group(&cls->factors[i], name)) return true;
+    return false;
 }
 
 uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_variation *v,
@@ -112,25 +166,28 @@ uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_varia
     name[length] = '\0';
     const char *nearest = NULL;
     const uw_factor *f = uw_env_factor(cls, name, &nearest);
-    if (!f) {
+    const bool draw = text[length] == '~';
+    if (!f && !(draw && is_group(cls, name))) {
         uw_fail(err, UW_EINVAL, "%s: variation: no factor '%s'", cls->name, name);
         if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
         return UW_EINVAL;
     }
     const char *rest = text + length + 1;
-    const size_t index = (size_t)(f - cls->factors);
-    if (text[length] == '~') {
+    if (draw) {
         if (strcmp(rest, "sample") != 0) {
             uw_fail(err, UW_EINVAL, "%s: %s: wanted ~sample, got '~%.80s'", cls->name, name, rest);
             uw_err_fix(err, "%s~sample draws it in every episode, %s=VALUE fixes it", name, name);
             return UW_EINVAL;
         }
-        v->mode[index] = UW_VARY_SAMPLE;
+        for (int32_t i = 0; i < cls->num_factors; i++)
+            if (f ? f == &cls->factors[i] : in_group(&cls->factors[i], name))
+                v->mode[i] = UW_VARY_SAMPLE;
         return UW_OK;
     }
     double value[UW_MAX_FACTOR_DIM] = {0};
     const uw_status status = parse_value(cls, f, rest, value, err);
     if (status) return status;
+    const size_t index = (size_t)(f - cls->factors);
     v->mode[index] = UW_VARY_FIXED;
     memcpy(v->value[index], value, sizeof value);
     return UW_OK;
@@ -139,15 +196,13 @@ uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_varia
 /* ---- resolving ---------------------------------------------------------------------------------
  */
 
-static void sample(const uw_factor *f, uw_rng *rng, double *value) {
+void uw__factor_draw(const uw_factor *f, uw_rng *rng, double *value) {
     for (int32_t i = 0; i < f->dim; i++) {
-        if (f->kind == UW_FACTOR_REAL) {
-            const double x = f->low[i] + uw__rng_uniform64(rng) * (f->high[i] - f->low[i]);
-            /* a float32 unless the factor is wide: its column keeps it exactly */
-            value[i] = f->wide ? x : fmin((double)(float)x, f->high[i]);
-        } else {
-            value[i] = f->low[i] + uw__rng_below(rng, (uint32_t)(f->high[i] - f->low[i]) + 1);
-        }
+        const double range = f->high[i] - f->low[i];
+        value[i] =
+            f->low[i] + (f->kind == UW_FACTOR_REAL ? uw__rng_uniform64(rng) * range
+                                                   : uw__rng_below(rng, (uint32_t)range + 1));
+        value[i] = narrow(f, i, value[i]);
     }
 }
 
@@ -167,10 +222,10 @@ uw_status uw_variation_resolve(const uw_env_class *cls, const uw_variation *v, u
     /* odd counters: a protocol's tasks take the even ones of the same stream */
     uw_rng rng = uw__rng(seed, UW_STREAM_PROTOCOL, 2 * index + 1);
     uw_status status = UW_EINVAL;
-    for (int tries = 0; status && tries < (any_sampled ? MAX_REDRAWS : 1); tries++) {
+    for (int tries = 0; status && tries < (any_sampled ? UW_MAX_REDRAWS : 1); tries++) {
         for (int32_t i = 0; i < cls->num_factors; i++)
             if (v->mode[i] == UW_VARY_SAMPLE)
-                sample(&cls->factors[i], &rng, drawn + cls->factors[i].offset);
+                uw__factor_draw(&cls->factors[i], &rng, drawn + cls->factors[i].offset);
         status = uw__values_check(cls, drawn, decided, err);
     }
     if (status) return status; /* err holds the rule that the last draw broke */
@@ -220,14 +275,24 @@ static void append(char *text, size_t size, size_t *used, const char *format, ..
     if (n > 0) *used += (size_t)n;
 }
 
-/* The fewest digits that read back as the same number. */
-static int digits_of(double value, locale_t c) {
+/* The fewest digits that parse reads back as the same number. */
+static int digits_of(const uw_factor *f, int32_t i, double value, locale_t c) {
     int digits = 6;
     for (char text[40]; digits < 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod_l(text, NULL, c) == value) break;
+        if (narrow(f, i, strtod_l(text, NULL, c)) == value) break;
     }
     return digits;
+}
+
+static void append_value(char *text, size_t size, size_t *used, const uw_factor *f,
+                         const double *value, locale_t c) {
+    if (f->words) {
+        append(text, size, used, "%s", f->words[(int32_t)(value[0] - f->low[0])]);
+        return;
+    }
+    for (int32_t i = 0; i < f->dim; i++)
+        append(text, size, used, "%s%.*g", i ? "," : "", digits_of(f, i, value[i], c), value[i]);
 }
 
 size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char *text,
@@ -240,9 +305,7 @@ size_t uw__variation_format(const uw_env_class *cls, const uw_variation *v, char
         if (v->mode[i] == UW_VARY_DEFAULT) continue;
         append(text, size, &used, "%s%s%s", used ? " " : "", f->name,
                v->mode[i] == UW_VARY_SAMPLE ? "~sample" : "=");
-        for (int32_t k = 0; k < f->dim && v->mode[i] == UW_VARY_FIXED; k++)
-            append(text, size, &used, "%s%.*g", k ? "," : "", digits_of(v->value[i][k], c),
-                   v->value[i][k]);
+        if (v->mode[i] == UW_VARY_FIXED) append_value(text, size, &used, f, v->value[i], c);
     }
     uselocale(old);
     freelocale(c);

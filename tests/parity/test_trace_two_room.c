@@ -7,76 +7,12 @@
  * What is replayed and how much of it is read from the files. */
 #include "check.h"
 #include "place.h"
-
-#include <math.h>
-
-#include <umwelt/env.h>
+#include "trace.h"
 
 #include "fileio.h"
 #include "image.h"
-#include "npy.h"
 
 enum { EDGE = 224, PICTURE = EDGE * EDGE * 3 };
-static const uint64_t max_bytes = 64u << 20;
-
-/* ---- recorded arrays ---------------------------------------------------------------------------
- */
-
-static uw_npz *open_trace(const char *name) {
-    char path[512];
-    uw_err err = {0};
-    uw_npz *npz = NULL;
-    snprintf(path, sizeof path, "%s/traces/%s", check_vectors(), name);
-    CHECK_OK(uw__npz_open(path, max_bytes, &npz, &err), &err);
-    return npz;
-}
-
-static uw_tensor array(uw_npz *npz, const char *name) {
-    uw_tensor t;
-    uw_err err = {0};
-    const int32_t i = uw__npz_find(npz, name);
-    if (i < 0) fail_msg("no array '%s'", name);
-    CHECK_OK(uw__npz_get(npz, i, &t, &err), &err);
-    return t;
-}
-
-/* Numbers per row: everything after the first axis. */
-static int64_t row_numbers(const uw_tensor *t) {
-    int64_t n = 1;
-    for (int32_t i = 1; i < t->num_dims; i++) n *= t->shape[i];
-    return n;
-}
-
-static double number(const uw_tensor *t, int64_t i) {
-    switch (t->dtype) {
-    case UW_DTYPE_U8:
-    case UW_DTYPE_BOOL:
-        return (double)((const uint8_t *)t->data)[i];
-    case UW_DTYPE_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case UW_DTYPE_F32:
-        return (double)((const float *)t->data)[i];
-    case UW_DTYPE_F64:
-        return ((const double *)t->data)[i];
-    default:
-        fail_msg("%s: unexpected type %s", t->name, uw_dtype_str(t->dtype));
-        return NAN;
-    }
-}
-
-/* Row `row` of every "var.<factor>" as a values array; ours alone were not recorded. */
-static void variation_of(uw_npz *npz, const uw_env_class *cls, int64_t row, double *values) {
-    uw_env_default_values(cls, values);
-    for (int32_t f = 0; f < cls->num_factors; f++) {
-        if (cls->factors[f].ours) continue;
-        char name[64];
-        snprintf(name, sizeof name, "var.%s", cls->factors[f].name);
-        const uw_tensor t = array(npz, name);
-        assert_int_equal(row_numbers(&t), cls->factors[f].dim);
-        for (int32_t k = 0; k < cls->factors[f].dim; k++)
-            values[cls->factors[f].offset + k] = number(&t, row * cls->factors[f].dim + k);
-    }
-}
 
 /* An instance as row `row` had it after its reset: the recorded start and goal are factors too. */
 static void reset_to(uw_env *env, uw_npz *npz, int64_t row) {
@@ -84,7 +20,7 @@ static void reset_to(uw_env *env, uw_npz *npz, int64_t row) {
     double values[UW_MAX_FACTOR_VALUES];
     bool fixed[UW_MAX_FACTOR_VALUES];
     uw_err err = {0};
-    variation_of(npz, cls, row, values);
+    trace_values(npz, NULL, cls, row, values);
     for (int32_t f = 0; f < cls->num_factors; f++) fixed[f] = true;
     CHECK_OK(uw_env_reset(env, 0, values, fixed, &err), &err);
 }
@@ -101,11 +37,15 @@ static uw_env *new_world(void) {
 
 static void test_motion(void **state) {
     (void)state;
-    uw_npz *npz = open_trace("tworoom_motion.npz");
-    const uw_tensor agent = array(npz, "agent"), target = array(npz, "target");
-    const uw_tensor action = array(npz, "action"), start = array(npz, "start");
-    const uw_tensor teleported = array(npz, "teleported"), distance = array(npz, "distance");
-    const uw_tensor terminated = array(npz, "terminated"), reward = array(npz, "reward");
+    uw_npz *npz = trace_open("tworoom_motion.npz");
+    const uw_tensor agent = trace_array(npz, NULL, "agent"),
+                    target = trace_array(npz, NULL, "target");
+    const uw_tensor action = trace_array(npz, NULL, "action"),
+                    start = trace_array(npz, NULL, "start");
+    const uw_tensor teleported = trace_array(npz, NULL, "teleported"),
+                    distance = trace_array(npz, NULL, "distance");
+    const uw_tensor terminated = trace_array(npz, NULL, "terminated"),
+                    reward = trace_array(npz, NULL, "reward");
     const int64_t episodes = action.shape[0], steps = action.shape[1];
     assert_true(episodes > 0 && steps > 0 && agent.shape[1] == steps + 1);
     const float *at = agent.data, *from = start.data, *act = action.data, *goal = target.data;
@@ -122,14 +62,14 @@ static void test_motion(void **state) {
         for (int64_t t = 0; t < steps; t++) {
             const int64_t i = e * steps + t, row = e * (steps + 1) + t + 1;
             uw_step step;
-            if (number(&teleported, i) != 0.0)
+            if (trace_number(&teleported, i) != 0.0)
                 assert_int_equal(place_at(env, from + 2 * i), UW_OK);
             assert_int_equal(uw_env_step(env, act + 2 * i, &step), UW_OK);
             place_state(env, now);
             differing += memcmp(now, at + 2 * row, sizeof now) != 0;
-            worst = fmax(worst, fabs((double)step.distance - number(&distance, row)));
-            assert_int_equal(step.success, number(&terminated, i) != 0.0);
-            assert_true((double)step.reward == number(&reward, i));
+            worst = fmax(worst, fabs((double)step.distance - trace_number(&distance, row)));
+            assert_int_equal(step.success, trace_number(&terminated, i) != 0.0);
+            assert_true((double)step.reward == trace_number(&reward, i));
             clipped += step.clipped;
             successes += step.success;
         }
@@ -155,7 +95,7 @@ static void load_picture(const char *tag, uint8_t *out) {
     int32_t width = 0, height = 0;
     uw_err err = {0};
     snprintf(path, sizeof path, "%s/traces/tworoom_frames/%s.png", check_vectors(), tag);
-    CHECK_OK(uw__file_read(path, max_bytes, &data, &size, &err), &err);
+    CHECK_OK(uw__file_read(path, TRACE_MAX_BYTES, &data, &size, &err), &err);
     CHECK_OK(uw__png_decode(path, data, size, &rgb, &width, &height, &err), &err);
     assert_int_equal(width, EDGE);
     assert_int_equal(height, EDGE);
@@ -178,9 +118,10 @@ static int64_t compare(const uint8_t *got, const uint8_t *want, int *largest) {
 static void test_frames(void **state) {
     (void)state;
     static uint8_t got[PICTURE], want[PICTURE];
-    uw_npz *npz = open_trace("tworoom_frames.npz");
-    const uw_tensor agent = array(npz, "agent"), target = array(npz, "target");
-    const uw_tensor sums = array(npz, "goal_image_sum");
+    uw_npz *npz = trace_open("tworoom_frames.npz");
+    const uw_tensor agent = trace_array(npz, NULL, "agent"),
+                    target = trace_array(npz, NULL, "target");
+    const uw_tensor sums = trace_array(npz, NULL, "goal_image_sum");
     const char **tags = NULL;
     int64_t count = 0;
     uw_err err = {0};
@@ -205,7 +146,8 @@ static void test_frames(void **state) {
         int64_t sum[3] = {0}; /* the goal picture was recorded as its sums */
         uw_env_render_goal(env, EDGE, got);
         for (int k = 0; k < PICTURE; k++) sum[k % 3] += got[k];
-        for (int c = 0; c < 3; c++) sum_off += llabs(sum[c] - (int64_t)number(&sums, 3 * i + c));
+        for (int c = 0; c < 3; c++)
+            sum_off += llabs(sum[c] - (int64_t)trace_number(&sums, 3 * i + c));
     }
     const double values = (double)count * PICTURE;
     print_message(

@@ -302,7 +302,7 @@ static void test_parse(void **state) {
         CHECK_OK(uw_variation_parse(cls, good[i], &v, &err), &err);
     char text[256];
     const char *want = "agent.color=16,128,255 agent.radius=9.1 background.color~sample "
-                       "door.size=16,16,21 wall.axis=0 wall.color=1,2,3";
+                       "door.size=16,16,21 wall.axis=horizontal wall.color=1,2,3";
     assert_int_equal(uw__variation_format(cls, &v, text, sizeof text), strlen(want));
     assert_string_equal(text, want);
     char little[8];
