@@ -16,3 +16,6 @@ uw_test(parity_trace_tworoom_motion SOURCES parity/test_trace_two_room.c MODULES
         ARGS motion)
 add_test(NAME parity_trace_tworoom_frames COMMAND parity_trace_tworoom_motion frames)
 set_tests_properties(parity_trace_tworoom_frames PROPERTIES LABELS parity TIMEOUT 300)
+uw_test(parity_trace_tworoom_resets SOURCES parity/test_trace_resets.c MODULES env io LABELS parity
+        ARGS two_room tworoom)
+uw_test_again(parity_trace_pusht_resets parity_trace_tworoom_resets pusht pusht)
