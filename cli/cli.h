@@ -97,6 +97,8 @@ int cli_fail(cli *c, uw_status status, const uw_err *err);
 int cli_usage(cli *c, const char *object, const char *fix, const char *format, ...) UW_PRINTF(4, 5);
 /* Check a name against a list; a usage error offers the nearest. */
 int cli_name(cli *c, const char *kind, const char *given, const char *const *names);
+/* True once Ctrl-C or a termination was asked for; a library call that watches progress ends by itself. */
+bool cli_stopped(void);
 /* After an interruption: the state resumes with this command. */
 int cli_interrupted(cli *c, const char *format, ...) UW_PRINTF(2, 3);
 /* Print a result line on stdout unless --json; a note on stderr unless --quiet. */

@@ -20,6 +20,10 @@ static void on_signal(int number) {
     stop_signal = number;
 }
 
+bool cli_stopped(void) {
+    return stop_signal != 0;
+}
+
 static double now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

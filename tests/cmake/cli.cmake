@@ -5,4 +5,11 @@ if(UW_BUILD_CLI)
     set_tests_properties(cli_${script} PROPERTIES LABELS cli SKIP_RETURN_CODE 77 TIMEOUT 600
       ENVIRONMENT "UW_GENERATED=${PROJECT_BINARY_DIR}/cli")
   endforeach()
+  # play, in a real terminal and a real browser
+  foreach(face IN ITEMS terminal page refusals dream)
+    if(face STREQUAL "terminal" OR UW_PAGE)
+      add_test(NAME cli_play_${face} COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/cli/play.py ${face} $<TARGET_FILE:umwelt>)
+      set_tests_properties(cli_play_${face} PROPERTIES LABELS cli SKIP_RETURN_CODE 77 TIMEOUT 300)
+    endif()
+  endforeach()
 endif()
