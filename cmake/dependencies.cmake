@@ -27,6 +27,16 @@ if(UW_GIF)                                                   # io/gif.c
   find_package(GIF REQUIRED)
   target_compile_definitions(uw_flags INTERFACE UW_GIF=1)
 endif()
+if(UW_CHIPMUNK)                                              # env/push_t_*.c
+  # Debian's package has no pkg-config file; its headers need the private ones too, which it has.
+  find_library(CHIPMUNK_LIBRARY chipmunk REQUIRED)
+  find_path(CHIPMUNK_INCLUDE_DIR chipmunk/chipmunk_private.h REQUIRED)
+  mark_as_advanced(CHIPMUNK_LIBRARY CHIPMUNK_INCLUDE_DIR)
+  add_library(UwChipmunk INTERFACE IMPORTED)
+  target_link_libraries(UwChipmunk INTERFACE ${CHIPMUNK_LIBRARY})
+  target_include_directories(UwChipmunk INTERFACE ${CHIPMUNK_INCLUDE_DIR})
+  target_compile_definitions(uw_flags INTERFACE UW_CHIPMUNK=1)
+endif()
 find_path(UW_RANDOM123_DIR Random123/philox.h REQUIRED)      # base/rng.c
 mark_as_advanced(UW_RANDOM123_DIR)
 if(UW_BUILD_TESTS)
