@@ -472,7 +472,8 @@ uw_status uw__settings_epochs(uw_train_config *c, int64_t windows, uw_err *err) 
     if (c->stop_epoch) c->steps = (int32_t)(c->stop_epoch * per_epoch);
     if (c->schedule_epochs) {
         c->schedule_steps = (int32_t)(c->schedule_epochs * per_epoch);
-        c->warmup_steps = c->schedule_steps / 100 > 1 ? c->schedule_steps / 100 : 1;
+        const int32_t warmup = (int32_t)(0.01 * (double)c->schedule_steps);
+        c->warmup_steps = warmup > 1 ? warmup : 1;
     }
     return UW_OK;
 }

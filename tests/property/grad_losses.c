@@ -239,9 +239,80 @@ static void scale(void **state) {
     fixture_fini(&f);
 }
 
+/* Few frames of the encoder at a time: the loss of all of them, and its gradient but for the order
+ * of sums. */
+static void check_chunks(uw_model_config model) {
+    uw_losses whole, parts;
+    uw_real *once = NULL;
+    for (int32_t chunk = 0; chunk < 9; chunk += chunk ? 3 : 1) {
+        fixture f = {.config = small()};
+        f.config.model = model;
+        f.config.encoder_chunk = chunk;
+        f.config.prediction_weight = f.config.sigreg_weight = 1.0f;
+        fixture_init(&f, 12);
+        assert_int_equal(uw__loss_chunk(&f.net, &f.config, WINDOWS),
+                         chunk ? (size_t)chunk : f.rows);
+        total(&f, chunk ? &parts : &whole);
+        if (chunk == 0) {
+            once = malloc(f.net.num_params * sizeof *once);
+            assert_non_null(once);
+            memcpy(once, f.grads, f.net.num_params * sizeof *once);
+        } else {
+            assert_true(parts.total == whole.total);
+            for (size_t i = 0; i < f.net.num_params; i++)
+                CHECK_NEAR(f.grads[i], once[i], 1e-13 + 1e-11 * fabs(once[i]));
+        }
+        fixture_fini(&f);
+    }
+    free(once);
+}
+
+static void chunks(void **state) {
+    (void)state;
+    check_chunks(small_conv());
+    check_chunks(small_lewm());
+}
+
+/* Without BatchNorm and regularisers a window does not know the others: micro-batches of one give
+ * the gradient of the whole batch, and its loss as their mean. */
+static void accumulation(void **state) {
+    (void)state;
+    fixture f = {.config = small()};
+    uw_losses whole, part;
+    f.config.model = small_conv();
+    f.config.model.projector_dim = 0;
+    f.config.prediction_weight = f.config.rollout_weight = f.config.inverse_weight = 1.0f;
+    fixture_init(&f, 13);
+    total(&f, &whole);
+    uw_real *once = malloc(f.net.num_params * sizeof *once);
+    assert_non_null(once);
+    memcpy(once, f.grads, f.net.num_params * sizeof *once);
+
+    uw_arena measure = UW_ARENA_MEASURE;
+    uw__loss_layout(&measure, &f.net, &f.config, 1);
+    uw_arena arena = arena_block(measure.used);
+    uw_loss_state *one = uw__loss_layout(&arena, &f.net, &f.config, 1);
+    const size_t t = (size_t)f.config.window, a = (size_t)f.net.action_block;
+    double sum = 0.0;
+    memset(f.grads, 0, f.net.num_params * sizeof(uw_real));
+    for (size_t w = 0; w < WINDOWS; w++) {
+        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, one,
+                          f.x + w * t * f.net.input_reals, f.a + w * (t - 1) * a, w, 1.0 / WINDOWS,
+                          f.grads, &part);
+        sum += part.total / WINDOWS;
+    }
+    CHECK_NEAR(sum, whole.total, 1e-13 * whole.total);
+    for (size_t i = 0; i < f.net.num_params; i++)
+        CHECK_NEAR(f.grads[i], once[i], 1e-13 + 1e-11 * fabs(once[i]));
+    free(once);
+    free(arena.base);
+    fixture_fini(&f);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(conv_terms),
-                                       cmocka_unit_test(columns_without_actions),
-                                       cmocka_unit_test(lewm), cmocka_unit_test(scale)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_terms), cmocka_unit_test(columns_without_actions),
+        cmocka_unit_test(lewm),       cmocka_unit_test(scale),
+        cmocka_unit_test(chunks),     cmocka_unit_test(accumulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

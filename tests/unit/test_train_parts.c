@@ -6,6 +6,8 @@
 #include "augment.h"
 #include "internal.h"
 #include "losses.h"
+#include "feed.h"
+#include "settings.h"
 #include "optim.h"
 #include "rng.h"
 #include "sigreg.h"
@@ -45,6 +47,63 @@ static void lewm_schedule(void **state) {
     assert_true(uw__schedule_lr(&c, 1000) < 1e-12);
     c.warmup_steps = 20; /* longer than the schedule: never leaves the warm-up's end */
     assert_true(isfinite(uw__schedule_lr(&c, 25)));
+}
+
+/* ---- epochs -------------------------------------------------------------------------------- */
+
+/* Every window once, in another order each epoch and for each seed. */
+static void epoch_order(void **state) {
+    (void)state;
+    static const uint64_t sizes[] = {1, 2, 3, 5, 64, 65, 1000, 4097};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        const uint64_t n = sizes[k];
+        uint8_t *seen = calloc(n, 1);
+        uint64_t same = 0, fixed = 0;
+        assert_non_null(seen);
+        for (uint64_t i = 0; i < n; i++) {
+            const uint64_t at = uw__epoch_window(3, 0, n, i);
+            assert_true(at < n && !seen[at]);
+            seen[at] = 1;
+            fixed += at == i;
+            same += at == uw__epoch_window(3, 1, n, i);
+            same += at == uw__epoch_window(4, 0, n, i);
+        }
+        if (n >= 64) assert_true(fixed < 12 && same < 20); /* one and two by chance */
+        free(seen);
+    }
+}
+
+/* PushT's windows, 10 epochs of 100, as the reference counts them; and short ones. */
+static void epochs(void **state) {
+    (void)state;
+    uw_err err = {0};
+    uw_train_config c = preset("lewm");
+    CHECK_OK(uw__settings_epochs(&c, 1786973, &err), &err);
+    assert_int_equal(c.steps, 139600);
+    assert_int_equal(c.schedule_steps, 1396000);
+    assert_int_equal(c.warmup_steps, 13960);
+    c = preset("lewm");
+    c.stop_epoch = 1;
+    c.schedule_epochs = 2;
+    CHECK_OK(uw__settings_epochs(&c, 128 * 10 + 127, &err), &err);
+    assert_int_equal(c.steps, 10);
+    assert_int_equal(c.schedule_steps, 20);
+    assert_int_equal(c.warmup_steps, 1); /* never none: the first step has rate 0 */
+    assert_true(uw__schedule_lr(&c, 0) == 0.0);
+    CHECK_OK(uw_train_set(&c, "steps", "7", &err), &err); /* steps count, the schedule stays */
+    CHECK_OK(uw__settings_epochs(&c, 128 * 10, &err), &err);
+    assert_int_equal(c.steps, 7);
+    assert_int_equal(c.schedule_steps, 20);
+    CHECK_OK(uw_train_set(&c, "schedule_steps", "70", &err), &err);
+    assert_int_equal(c.schedule_epochs, 0);
+    c = preset("lewm");
+    assert_int_equal(uw__settings_epochs(&c, 127, &err), UW_EINVAL);
+    assert_non_null(strstr(err.text, "127"));
+    c.stop_epoch = c.schedule_epochs = 1000000;
+    assert_int_equal(uw__settings_epochs(&c, 1000000000, &err), UW_EINVAL);
+    c = preset("two_room");
+    CHECK_OK(uw__settings_epochs(&c, 3, &err), &err);
+    assert_int_equal(c.steps, 900);
 }
 
 /* ---- AdamW --------------------------------------------------------------------------------- */
@@ -280,6 +339,7 @@ static void flops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recipe_schedule), cmocka_unit_test(lewm_schedule),
+        cmocka_unit_test(epoch_order),     cmocka_unit_test(epochs),
         cmocka_unit_test(adamw_by_hand),   cmocka_unit_test(jacobi),
         cmocka_unit_test(effective_rank),  cmocka_unit_test(sigreg_clouds),
         cmocka_unit_test(strength_ramps),  cmocka_unit_test(colour_map),
