@@ -117,16 +117,55 @@ UW_API uw_tensor uw_model_tensor(const uw_model *model, int32_t i);
 /* Write the SHA-256 over all tensors (name, dtype, shape, bytes, in name order) as 64 hex digits + NUL. */
 UW_API void uw_model_sha256(const uw_model *model, char hex[65]);
 
-/* ---- any safetensors file ------------------------------------------------------------------------ */
+/* ---- checkpoints of the reference --------------------------------------------------------------- */
 
-/* A validated safetensors file of whatever origin, read-only: for inspection. */
+/* Names of LeWM's tensors: as all published checkpoints have them, or as transformers 5.x renamed them. */
+typedef enum uw_key_layout { UW_KEYS_TRANSFORMERS_4 = 0, UW_KEYS_TRANSFORMERS_5 = 1 } uw_key_layout;
+
+/* What a checkpoint of the reference does not hold itself; all zero = defaults. */
+typedef struct uw_import_options {
+    const char *config;       /* its config.json; NULL = the one in the weights' folder */
+    int32_t frameskip;        /* dataset rows per model step; 0 = what action_dim leaves, else 5 */
+    int32_t action_dim;       /* numbers per dataset row; 0 = what frameskip leaves */
+    const float *action_mean; /* [action_dim], with action_std: from uw_dataset_fit_normaliser; NULL = */
+    const float *action_std;  /* [action_dim]  actions are taken as z-scored already */
+    const char *env;          /* world of the data, or NULL */
+} uw_import_options;
+
+/* Make a model from a state dict of stable-worldmodel's LeWM: a PyTorch file (zip or legacy, of torch.save or of
+ * Lightning) or a safetensors file, in either key layout, fp32, fp16 or bf16.  Nothing in it is executed.
+ *
+ *     uw_dataset_fit_normaliser("data.h5", "action", 8, mean, std, &dim, &err);
+ *     uw_model_import("weights.pt", &(uw_import_options){.action_dim = dim, .action_mean = mean,
+ *                     .action_std = std}, &model, &err);
+ *
+ * Own      *out is the caller's; uw_model_unload
+ * Returns  UW_OK; UW_ENOTFOUND; UW_EFORMAT with the reason; UW_ESHAPE when tensors are missing, extra, twice or
+ *          mis-shaped (all counted), or actions do not fit; UW_EUNSUPPORTED for another network; UW_ENONFINITE;
+ *          UW_ENOMEM; on error *out is NULL
+ * See      docs/formats/pt.md */
+UW_API uw_status uw_model_import(const char *weights, const uw_import_options *options, uw_model **out,
+                                 uw_err *err);
+
+/* Write a model as the reference keeps one: a state dict at path (.pt), and config.json in the same folder, each
+ * atomically.  torch.load(weights_only=True) and the reference's load_pretrained take them.  Normalisers and
+ * provenance have no place there.
+ *
+ * Returns  UW_OK; UW_EUNSUPPORTED for a model that is not of LeWM's kind, or of 4 GiB; UW_EEXIST unless
+ *          overwrite, for either file; UW_EIO; UW_ENOSPC */
+UW_API uw_status uw_model_export(const uw_model *model, const char *path, uw_key_layout layout,
+                                 bool overwrite, uw_err *err);
+
+/* ---- any file of weights ------------------------------------------------------------------------- */
+
+/* A checked safetensors or PyTorch file of whatever origin, read-only: for inspection. */
 typedef struct uw_weights uw_weights;
 /* Open one. Own: *out, uw_weights_close. Returns as uw_model_load. */
 UW_API uw_status uw_weights_open(const char *path, uw_weights **out, uw_err *err);
 UW_API void uw_weights_close(uw_weights *weights);
 UW_API int32_t uw_weights_num_tensors(const uw_weights *weights);
 UW_API uw_tensor uw_weights_tensor(const uw_weights *weights, int32_t i);
-/* Return the value of a __metadata__ key, or NULL. */
+/* Return the value of a __metadata__ key, or NULL; a PyTorch file has none. */
 UW_API const char *uw_weights_meta(const uw_weights *weights, const char *key);
 /* As uw_model_sha256. */
 UW_API void uw_weights_sha256(const uw_weights *weights, char hex[65]);

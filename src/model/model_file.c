@@ -9,12 +9,12 @@
  * Reading trusts nothing: header, then configuration, then every tensor's name, type, shape and
  * numbers. */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fileio.h"
+#include "fill.h"
 #include "json.h"
 #include "model_struct.h"
 #include "safetensors.h"
@@ -25,85 +25,14 @@ static const char FIX_DAMAGED[] = "take the file from where it was written once 
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
-/* What does not fit, gathered into one line. */
-typedef struct misfits {
-    int32_t missing, extra, misshaped;
-    char text[150];
-} misfits;
-
-static void note(misfits *m, const char *what, const char *name) {
-    const size_t used = strlen(m->text);
-    snprintf(m->text + used, sizeof m->text - used, "%s%s%s", used ? "; " : "", what, name);
-}
-
-static void compare_tensor(misfits *m, const uw_net_tensor *want, const uw_tensor *got) {
-    const uw_dtype dtype = want->counter ? UW_DTYPE_I64 : UW_DTYPE_F32;
-    if (got->dtype == dtype && got->num_dims == want->num_dims &&
-        !memcmp(got->shape, want->shape, (size_t)want->num_dims * sizeof *want->shape))
-        return;
-    char wanted[64], found[64], line[256];
-    uw__shape_text(wanted, sizeof wanted, want->num_dims, want->shape);
-    uw__shape_text(found, sizeof found, got->num_dims, got->shape);
-    snprintf(line, sizeof line, "%s wanted %s %s, got %s %s", want->name, uw_dtype_str(dtype),
-             wanted, uw_dtype_str(got->dtype), found);
-    m->misshaped++;
-    note(m, "", line);
-}
-
-static uw_status check_tensors(const char *path, const uw_net *net, const uw_safetensors *file,
-                               uw_err *err) {
-    misfits m = {0};
-    for (int32_t i = 0; i < net->num_tensors; i++) {
-        const int32_t at = uw__safetensors_find(file, net->tensors[i].name);
-        if (at < 0) {
-            m.missing++;
-            note(&m, "missing ", net->tensors[i].name);
-            continue;
-        }
-        const uw_tensor got = uw__safetensors_tensor(file, at);
-        compare_tensor(&m, &net->tensors[i], &got);
-    }
-    m.extra = uw__safetensors_count(file) - (net->num_tensors - m.missing);
-    for (int32_t i = 0; m.extra && i < uw__safetensors_count(file); i++) {
-        const char *name = uw__safetensors_tensor(file, i).name;
-        if (strlen(m.text) + 1 >= sizeof m.text) break;
-        if (uw__net_find(net, name) < 0) note(&m, "extra ", name);
-    }
-    if (!m.missing && !m.extra && !m.misshaped) return UW_OK;
-    return uw__refuse(err, UW_ESHAPE, path, "wrong_tensors",
-                      "the tensors do not belong to the configuration in the same file",
-                      "wanted %d as configured, got %d missing, %d extra, %d mis-shaped: %s",
-                      (int)net->num_tensors, (int)m.missing, (int)m.extra, (int)m.misshaped,
-                      m.text);
-}
-
-/* Copy the numbers into params and buffers, refusing what is not finite. */
-static uw_status read_tensors(const char *path, const uw_net *net, const uw_safetensors *file,
-                              float *params, float *buffers, uw_err *err) {
-    for (int32_t i = 0; i < net->num_tensors; i++) {
-        const uw_net_tensor *t = &net->tensors[i];
-        const uw_tensor got = uw__safetensors_tensor(file, uw__safetensors_find(file, t->name));
-        float *to = (t->buffer ? buffers : params) + t->offset;
-        if (t->counter) {
-            int64_t value;
-            memcpy(&value, got.data, sizeof value);
-            if (value < 0 || value > 1 << 24) {
-                return uw__refuse(err, UW_EFORMAT, path, "bad_count", FIX_DAMAGED,
-                                  "%s, wanted 0 .. 2^24, got %" PRId64, t->name, value);
-            }
-            *to = (float)value;
-            continue;
-        }
-        memcpy(to, got.data, t->count * sizeof *to);
-        for (size_t k = 0; k < t->count; k++) {
-            if (!isfinite(to[k])) {
-                return uw__refuse(err, UW_ENONFINITE, path, "not_finite",
-                                  "train again from the last good checkpoint",
-                                  "%s[%zu], wanted a finite number, got %g", t->name, k,
-                                  (double)to[k]);
-            }
-        }
-    }
+/* The file's tensors as the network's table is compared with them; caller frees. */
+static uw_status sorted_tensors(const char *path, const uw_safetensors *file, uw_tensor **out,
+                                uw_err *err) {
+    const int32_t count = uw__safetensors_count(file);
+    *out = calloc((size_t)count + 1, sizeof **out);
+    if (!*out) return uw__no_memory(err, path, sizeof **out * (uint64_t)count);
+    for (int32_t i = 0; i < count; i++) (*out)[i] = uw__safetensors_tensor(file, i);
+    uw__tensors_sort(*out, count);
     return UW_OK;
 }
 
@@ -209,14 +138,19 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     uw_normalisers normalisers;
     uw_provenance provenance;
     uw_json *json = NULL;
+    uw_tensor *tensors = NULL;
     float *params = NULL, *buffers = NULL, *block = NULL;
     uw_err inner = {0};
 
     *out = NULL;
     uw_status s = uw__safetensors_open(path, 0, &file, err);
     if (!s) s = read_config(path, file, &net, err);
+    if (!s) s = sorted_tensors(path, file, &tensors, err);
     /* the file holds as many bytes as the table asks for before any memory is taken */
-    if (!s) s = check_tensors(path, &net, file, err);
+    if (!s) {
+        s = uw__fill_check(path, &net, tensors, uw__safetensors_count(file), false,
+                           "the tensors do not belong to the configuration in the same file", err);
+    }
     if (s) goto done;
     const uw_model_config *config = &net.config;
     const size_t normalised = (size_t)config->action_dim + (size_t)config->observe_dim;
@@ -227,7 +161,7 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
         s = uw__no_memory(err, path, net.num_params * sizeof *params);
         goto done;
     }
-    s = read_tensors(path, &net, file, params, buffers, err);
+    s = uw__fill(path, &net, tensors, uw__safetensors_count(file), params, buffers, err);
     if (!s) {
         s = read_normalisers(path, uw__safetensors_meta(file, "umwelt.normalisers"), config, block,
                              &normalisers, err);
@@ -238,6 +172,7 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     if (s) refuse_inner(path, "bad_normalisers", s, &inner, err);
 done:
     uw__json_free(json);
+    free(tensors);
     free(params);
     free(buffers);
     free(block);

@@ -27,6 +27,8 @@ uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS 
 
 uw_test(test_model SOURCES unit/test_model.c MODULES model LABELS unit)
 uw_wrap_alloc(test_model)
+uw_test(test_exchange SOURCES unit/test_exchange.c MODULES model LABELS unit)
+uw_wrap_alloc(test_exchange)
 uw_test(dynamics SOURCES property/dynamics.c MODULES model LABELS property)
 uw_wrap_alloc(dynamics)
 uw_test(dynamics_gradient SOURCES property/dynamics_gradient.c MODULES model LABELS property)
