@@ -45,6 +45,9 @@ static int run(cli *c) {
                                (unsigned long long)o.seed);
     if (status) return cli_fail(c, status, &err);
     json_object_update_new(c->result, cli_collect_json(&result));
+    if (result.clipped)
+        cli_say(c, "%lld actions were outside [-1, 1]: %s\n", (long long)result.clipped,
+                world->takes_any_action ? "taken as they are, as this world does" : "clipped");
     cli_say(c, "%s: %lld episodes, %lld frames, %.1f MB in %.1f s\nnext: umwelt inspect %s\n", c->out,
             (long long)result.episodes, (long long)result.frames, (double)result.bytes * 1e-6,
             result.seconds, c->out);

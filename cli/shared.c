@@ -18,8 +18,9 @@ json_t *cli_rate_json(const uw_rate *rate) {
 
 json_t *cli_collect_json(const uw_collect_result *r) {
     const double rate = r->seconds > 0 ? (double)r->new_frames / r->seconds : 0;
-    return json_pack("{s:I,s:I,s:I,s:o}", "episodes", (json_int_t)r->episodes, "frames",
-                     (json_int_t)r->frames, "bytes", (json_int_t)r->bytes, "frames_per_s", number(rate));
+    return json_pack("{s:I,s:I,s:I,s:o,s:I}", "episodes", (json_int_t)r->episodes, "frames",
+                     (json_int_t)r->frames, "bytes", (json_int_t)r->bytes, "frames_per_s", number(rate),
+                     "actions_outside", (json_int_t)r->clipped);
 }
 
 json_t *cli_train_json(const uw_train_result *r) {

@@ -154,10 +154,17 @@ typedef struct uw_collect_result {
     int64_t episodes, frames, bytes; /* in the file, after this run */
     double seconds;                  /* of this run */
     int64_t new_frames;              /* recorded by this run: all but what a resume found */
+    int64_t clipped;                 /* of those: rows whose action was outside [-1, 1] */
 } uw_collect_result;
-/* Record episodes of a world: columns pixels (unless size is 0), action, state, goal_state, and every factor
- * that the variation names, under its name, constant within an episode (a start or goal is in the state
- * already).  Row t holds what was seen and the action taken from there; the last row's action is NaN.
+/* Record episodes of a world: columns pixels (unless size is 0), action, state, goal_state, the world's
+ * readings, reward (summed over the row's env steps) and terminated (the goal was met) of the way to the row,
+ * and every factor that the variation names, under its name, constant within an episode (a start or goal is
+ * in the state already).  Row t holds what was seen and the action taken from there; the last row's action
+ * and the first row's reward are NaN.
+ *
+ * Episode e begins as stable-worldmodel's world does after reset(seed + e); where that breaks a rule, with
+ * seed + e + k * 2^32 for the first k below 1000 that keeps it.  In worlds without such seeds it begins as
+ * (seed, e) say.
  *
  * Own      path is created; UW_EEXIST unless overwrite, or resume of a file with the same settings
  * Threads  episodes run on ctx's pool; episode i depends on seed and i only, and the bytes written

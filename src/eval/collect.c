@@ -23,12 +23,13 @@
 enum {
     SLOTS_PER_THREAD = 4,
     MAX_VARIATION_TEXT = 2048,
+    MAX_REDRAWS = 1000, /* of a reset that breaks a rule of the world */
 };
 static const uint64_t max_slot_bytes = 1ull << 31;    /* one episode */
 static const uint64_t max_batch_bytes = 256ull << 20; /* all slots, when more than one fits */
 
-/* Collecting is no protocol: its variations must not be those a test with the same seed will see.
- */
+/* Collecting is no protocol: where the library draws the variations, they must not be those that a
+ * test with the same seed will see. */
 static const uint64_t variation_salt = 0x636f6c6c65637421u;
 
 /* Where the fixed columns are; -1 = absent. */
@@ -38,13 +39,14 @@ typedef struct schema {
     size_t offset[UW_MAX_COLUMNS];           /* of a column in a slot */
     const uw_factor *factor[UW_MAX_COLUMNS]; /* NULL for the fixed columns */
     int32_t count;
-    int32_t pixels, action, state, goal;
+    int32_t pixels, action, state, goal, readings, reward, terminated;
     size_t slot_bytes;
 } schema;
 
 /* One episode's rows, column after column. */
 typedef struct slot {
     unsigned char *data; /* [slot_bytes], part of the batch */
+    int64_t clipped;     /* rows whose action was outside [-1, 1] */
     uw_status status;
     uw_err err;
 } slot;
@@ -59,7 +61,8 @@ typedef struct job {
     uw_env **envs; /* [num_envs], one per worker */
     slot *slots;   /* [num_slots] */
     unsigned char *memory;
-    int64_t first; /* episode of slot 0 */
+    int64_t first;   /* episode of slot 0 */
+    int64_t clipped; /* rows of this run, recorded */
 } job;
 
 /* ---- what is recorded --------------------------------------------------------------------------
@@ -80,11 +83,12 @@ static int32_t add_column(schema *s, const char *name, uw_dtype dtype, int32_t n
     return s->count++;
 }
 
-static uw_status schema_init(job *j, const char *path, uw_err *err) {
-    schema *s = &j->schema;
+/* The columns that every world has, and its readings. */
+static void add_fixed(job *j, schema *s) {
+    const uw_env_class *cls = j->cls;
     const int64_t size = j->options->size;
-    const int64_t frame[3] = {size, size, 3}, actions = j->cls->action_dim,
-                  states = j->cls->state_dim;
+    const int64_t frame[3] = {size, size, 3}, actions = cls->action_dim, states = cls->state_dim;
+    const uw_dtype real = cls->wide_state ? UW_DTYPE_F64 : UW_DTYPE_F32;
     s->pixels = -1;
     if (size > 0) {
         s->pixels = add_column(s, "pixels", UW_DTYPE_U8, 3, frame, "");
@@ -93,9 +97,20 @@ static uw_status schema_init(job *j, const char *path, uw_err *err) {
 #endif
     }
     s->action = add_column(s, "action", UW_DTYPE_F32, 1, &actions, "1");
-    const uw_dtype real = j->cls->wide_state ? UW_DTYPE_F64 : UW_DTYPE_F32;
-    s->state = add_column(s, "state", real, 1, &states, j->cls->state_unit);
-    s->goal = add_column(s, "goal_state", real, 1, &states, j->cls->state_unit);
+    s->state = add_column(s, "state", real, 1, &states, cls->state_unit);
+    s->goal = add_column(s, "goal_state", real, 1, &states, cls->state_unit);
+    s->readings = s->count;
+    for (int32_t i = 0; i < cls->num_readings; i++) {
+        const int64_t dim = cls->readings[i].dim;
+        add_column(s, cls->readings[i].name, real, 1, &dim, cls->readings[i].unit);
+    }
+    s->reward = add_column(s, "reward", UW_DTYPE_F32, 0, NULL, "");
+    s->terminated = add_column(s, "terminated", UW_DTYPE_BOOL, 0, NULL, "");
+}
+
+static uw_status schema_init(job *j, const char *path, uw_err *err) {
+    schema *s = &j->schema;
+    add_fixed(j, s);
     for (int32_t i = 0; i < j->cls->num_factors; i++) {
         const uw_factor *f = &j->cls->factors[i];
         if (j->variation.mode[i] == UW_VARY_DEFAULT || f->placed) continue;
@@ -142,13 +157,22 @@ static void put_reals(const job *j, const slot *at, int32_t column, int64_t row,
     }
 }
 
-static void write_row(const job *j, const slot *at, const uw_env *env, int64_t row) {
+/* Write what is seen at a row, and what the way there gave. */
+static void write_row(const job *j, const slot *at, const uw_env *env, int64_t row,
+                      const uw_step *way) {
     const schema *s = &j->schema;
-    double state[UW_MAX_STATE_DIM];
-    uw_env_get_state(env, state);
-    put_reals(j, at, s->state, row, state, j->cls->state_dim);
-    uw_env_get_goal(env, state);
-    put_reals(j, at, s->goal, row, state, j->cls->state_dim);
+    const uw_env_class *cls = j->cls;
+    double numbers[UW_MAX_READINGS * UW_MAX_STATE_DIM];
+    uw_env_get_state(env, numbers);
+    put_reals(j, at, s->state, row, numbers, cls->state_dim);
+    uw_env_get_goal(env, numbers);
+    put_reals(j, at, s->goal, row, numbers, cls->state_dim);
+    uw_env_read(env, numbers);
+    const double *reading = numbers;
+    for (int32_t i = 0; i < cls->num_readings; reading += cls->readings[i++].dim)
+        put_reals(j, at, s->readings + i, row, reading, cls->readings[i].dim);
+    *(float *)cell(j, at, s->reward, row) = way->reward;
+    *(uint8_t *)cell(j, at, s->terminated, row) = way->success;
     if (s->pixels >= 0) uw_env_render(env, j->options->size, cell(j, at, s->pixels, row));
     for (int32_t c = 0; c < s->count; c++) {
         if (s->factor[c])
@@ -166,39 +190,71 @@ static uw_status next_goal(const job *j, uw_env *env, uint64_t seed, uint64_t nu
     return uw_env_set_goal(env, task.goal);
 }
 
-static uw_status record(const job *j, slot *at, uw_env *env, int64_t episode) {
-    const uw_collect_options *o = j->options;
+/* Begin an episode as stable-worldmodel does with seed S + episode.  Where its reset fails, because
+ * the draw breaks a rule, seeds 2^32 apart are tried. */
+static uw_status reset_sampled(const job *j, uw_env *env, int64_t episode, uw_err *err) {
     double values[UW_MAX_FACTOR_VALUES];
     bool fixed[UW_MAX_FACTOR_VALUES];
-    uw_status s = uw_variation_resolve(j->cls, &j->variation, o->seed ^ variation_salt,
-                                       (uint64_t)episode, values, fixed, &at->err);
-    if (s) return s;
+    uw_status s = UW_EINVAL;
+    for (uint64_t k = 0; s == UW_EINVAL && k < MAX_REDRAWS; k++) {
+        const uint64_t seed = j->options->seed + (uint64_t)episode + (k << 32);
+        s = uw_variation_sample(j->cls, &j->variation, seed, values, fixed, err);
+        if (!s) s = uw_env_reset(env, seed, values, fixed, err);
+    }
+    return s;
+}
+
+/* Begin an episode of a world without such seeds; `own` is its seed. */
+static uw_status reset_resolved(const job *j, uw_env *env, uint64_t own, int64_t episode,
+                                uw_err *err) {
+    double values[UW_MAX_FACTOR_VALUES];
+    bool fixed[UW_MAX_FACTOR_VALUES];
+    const uw_status s =
+        uw_variation_resolve(j->cls, &j->variation, j->options->seed ^ variation_salt,
+                             (uint64_t)episode, values, fixed, err);
+    return s ? s : uw_env_reset(env, own, values, fixed, err);
+}
+
+/* Hold an action for a row; *way gets the sum of rewards and whether the goal was met. */
+static uw_status carry_out(const job *j, slot *at, uw_env *env, const float *action, uw_step *way) {
+    *way = (uw_step){0};
+    for (int32_t k = 0; k < j->options->action_repeat; k++) {
+        uw_step step;
+        const uw_status s = uw_env_step(env, action, &step);
+        if (s) return uw_fail(&at->err, s, "%s: the policy's action is not finite", j->cls->name);
+        way->reward += step.reward;
+        way->success |= step.success;
+        way->clipped |= step.clipped;
+    }
+    at->clipped += way->clipped;
+    return UW_OK;
+}
+
+static uw_status record(const job *j, slot *at, uw_env *env, int64_t episode) {
+    const uw_collect_options *o = j->options;
     uw_rng rng = uw__rng(o->seed, UW_STREAM_ENV, (uint64_t)episode + 1); /* 0 is a reset's own */
-    const uint64_t seed = uw__rng_u64(&rng);
-    s = uw_env_reset(env, seed, values, fixed, &at->err);
+    const uint64_t own = uw__rng_u64(&rng);
+    uw_status s = j->cls->sample ? reset_sampled(j, env, episode, &at->err)
+                                 : reset_resolved(j, env, own, episode, &at->err);
     if (s) return s;
 
     uw_policy policy;
+    uw_step way = {.reward = NAN}; /* nothing led to the first row */
     uint64_t goals = 0;
     uw__policy_start(&policy, j->policy, j->cls, o->seed, (uint64_t)episode);
+    at->clipped = 0;
     for (int64_t t = 0; t <= o->steps; t++) {
         float *action = cell(j, at, j->schema.action, t);
-        write_row(j, at, env, t);
+        write_row(j, at, env, t, &way);
         if (t == o->steps) {
             for (int32_t i = 0; i < j->cls->action_dim; i++) action[i] = NAN;
             break;
         }
         uw__policy_act(&policy, uw_env_self(env), action);
-        bool arrived = false;
-        for (int32_t k = 0; k < o->action_repeat; k++) {
-            uw_step step;
-            s = uw_env_step(env, action, &step);
-            if (s)
-                return uw_fail(&at->err, s, "%s: the oracle's action is not finite", j->cls->name);
-            arrived |= step.success;
-        }
-        if (arrived && j->policy == UW_POLICY_EXPERT) {
-            s = next_goal(j, env, seed, goals++);
+        s = carry_out(j, at, env, action, &way);
+        if (s) return s;
+        if (way.success && j->policy == UW_POLICY_EXPERT) {
+            s = next_goal(j, env, own, goals++);
             if (s) return uw_fail(&at->err, s, "%s: a sampled goal is not finite", j->cls->name);
         }
     }
@@ -245,10 +301,12 @@ static uw_status options_check(const char *env, const char *path, const uw_colle
     }
     if (o->variation) j->variation = *o->variation;
     /* a variation that no episode can have is refused before a file is made */
-    double values[UW_MAX_FACTOR_VALUES];
-    bool fixed[UW_MAX_FACTOR_VALUES];
-    return uw_variation_resolve(j->cls, &j->variation, o->seed ^ variation_salt, 0, values, fixed,
-                                err);
+    uw_env *trial = NULL;
+    uw_status s = uw_env_new(env, &trial, err);
+    if (!s)
+        s = j->cls->sample ? reset_sampled(j, trial, 0, err) : reset_resolved(j, trial, 0, 0, err);
+    uw_env_free(trial);
+    return s;
 }
 
 static uw_status job_alloc(job *j, uw_context *ctx, const char *path, uw_err *err) {
@@ -333,6 +391,7 @@ static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recor
                 if (err) *err = at->err;
                 return at->status;
             }
+            j->clipped += at->clipped;
             const void *cells[UW_MAX_COLUMNS];
             for (int32_t c = 0; c < j->schema.count; c++) cells[c] = cell(j, at, c, 0);
             const uw_status s = uw_recorder_episode(rec, ctx, cells, rows, err);
@@ -360,7 +419,8 @@ static uw_status measure(const job *j, const char *path, int64_t found, int64_t 
                                .frames = episodes * rows,
                                .bytes = (int64_t)bytes,
                                .seconds = seconds,
-                               .new_frames = (episodes - found) * rows};
+                               .new_frames = (episodes - found) * rows,
+                               .clipped = j->clipped};
     return UW_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <umwelt/eval.h>
 
 #include "fileio.h"
+#include "internal.h"
 
 static char folder[] = "/tmp/umwelt_collect_XXXXXX";
 static char paths[8][64];
@@ -222,6 +223,8 @@ static void test_content_replays(void **state) {
     enum { STEPS = 12, ROWS = STEPS + 1, SIZE = 32 };
     static uint8_t pixels[ROWS][SIZE * SIZE * 3], want[SIZE * SIZE * 3];
     float action[ROWS][2], at[ROWS][2], goal[ROWS][2], color[ROWS][3], radius[ROWS][1];
+    float reward[ROWS];
+    uint8_t terminated[ROWS];
     uw_err err = {0};
     uw_collect_result r;
     const uw_env_class *cls = uw_env_find("two_room");
@@ -241,7 +244,7 @@ static void test_content_replays(void **state) {
     CHECK_OK(uw_dataset_open(path_of(0), &data, &err), &err);
     CHECK_OK(uw_env_new("two_room", &env, &err), &err);
     assert_int_equal(uw_dataset_num_columns(data),
-                     6); /* the placed factor is in the state already */
+                     8); /* the placed factor is in the state already */
     assert_string_equal(uw_dataset_column(data, 2)->unit, "px");
     const uw_dataset_meta *meta = uw_dataset_meta_of(data);
     assert_string_equal(meta->env, "two_room");
@@ -259,6 +262,9 @@ static void test_content_replays(void **state) {
         read_all(data, "goal_state", e, ROWS, goal);
         read_all(data, "background.color", e, ROWS, color);
         read_all(data, "agent.radius", e, ROWS, radius);
+        read_all(data, "reward", e, ROWS, reward);
+        read_all(data, "terminated", e, ROWS, terminated);
+        assert_true(isnan(reward[0]) && !terminated[0]);
         if (e == 0) first_color = color[0][0];
         colors_differ |= color[0][0] != first_color;
         double values[UW_MAX_FACTOR_VALUES];
@@ -280,10 +286,13 @@ static void test_content_replays(void **state) {
             uw_env_render(env, SIZE, want);
             assert_memory_equal(pixels[t], want, sizeof want);
             uw_step step;
+            bool met = false;
             for (int k = 0; t < STEPS && k < 5; k++) {
                 assert_int_equal(uw_env_step(env, action[t], &step), UW_OK);
                 assert_false(step.clipped);
+                met |= step.success;
             }
+            if (t < STEPS) assert_true(reward[t + 1] == 0.0f && terminated[t + 1] == met);
         }
         assert_true(isnan(action[STEPS][0]) && isnan(action[STEPS][1]));
     }
@@ -364,6 +373,150 @@ static void test_policies(void **state) {
     assert_true(goals[2] > EPISODES); /* arrives, and gets another */
 }
 
+/* ---- a world with seeds, readings, rewards and actions beyond the box
+ * ----------------------------- */
+
+static const uw_factor slope[] = {{.name = "slope",
+                                   .kind = UW_FACTOR_REAL,
+                                   .dim = 1,
+                                   .low = {0},
+                                   .high = {1},
+                                   .init = {0.5},
+                                   .affects_motion = true}};
+typedef struct seeded {
+    double at, reset_seed;
+} seeded;
+static uw_status seeded_check(const double *v, uw_err *err) {
+    if (v[0] <= 0.5) return UW_OK;
+    return uw_fail(err, UW_EINVAL, "seeded: slope: wanted at most 0.5");
+}
+static uw_status seeded_reset(void *self, uint64_t seed, const double *v, const bool *fixed,
+                              uw_err *err) {
+    (void)v, (void)fixed, (void)err;
+    *(seeded *)self = (seeded){.reset_seed = (double)seed};
+    return UW_OK;
+}
+/* Seeds that are even, in the lower word, break the rule until the third try. */
+static uw_status seeded_sample(uint64_t seed, const bool *sampled, double *v, uw_err *err) {
+    (void)err;
+    if (sampled[0]) v[0] = seed % 2 == 0 && seed >> 32 < 2 ? 0.75 : 0.25;
+    return UW_OK;
+}
+static void seeded_step(void *self, const float *action, uw_step *out) {
+    seeded *w = self;
+    w->at += (double)action[0];
+    out->reward = action[0];
+    out->success = w->at > 2.5;
+}
+static void seeded_get(const void *self, double *state) {
+    state[0] = ((const seeded *)self)->at;
+}
+static uw_status seeded_set(void *self, const double *state) {
+    (void)self, (void)state;
+    return UW_OK;
+}
+static void seeded_read(const void *self, double *readings) {
+    const seeded *w = self;
+    readings[0] = w->reset_seed;
+    readings[1] = w->at;
+    readings[2] = -w->at;
+}
+static void seeded_draw(const double *v, const double *state, const double *goal, int64_t steps,
+                        int32_t size, uint8_t *rgb) {
+    (void)v, (void)state, (void)goal, (void)steps;
+    memset(rgb, 7, (size_t)size * (size_t)size * 3);
+}
+static void seeded_act(const void *self, float *action) {
+    (void)self;
+    action[0] = 1.0f;
+}
+static void seeded_task(uint64_t seed, uint64_t index, const double *v, bool hard, uw_task *out) {
+    (void)seed, (void)index, (void)v, (void)hard;
+    *out = (uw_task){.hard = hard};
+}
+
+static void test_seeds_readings_rewards(void **state) {
+    (void)state;
+    enum { STEPS = 4, ROWS = STEPS + 1 };
+    static const uw_reading readings[] = {{.name = "born", .dim = 1}, {.name = "pair", .dim = 2}};
+    static const uw_env_class world = {.name = "seeded",
+                                       .action_dim = 1,
+                                       .state_dim = 1,
+                                       .takes_any_action = true,
+                                       .instance_bytes = sizeof(seeded),
+                                       .num_factors = 1,
+                                       .num_values = 1,
+                                       .factors = slope,
+                                       .wide_state = true,
+                                       .num_readings = 2,
+                                       .readings = readings,
+                                       .check = seeded_check,
+                                       .reset = seeded_reset,
+                                       .sample = seeded_sample,
+                                       .step = seeded_step,
+                                       .get_state = seeded_get,
+                                       .set_state = seeded_set,
+                                       .set_goal = seeded_set,
+                                       .get_goal = seeded_get,
+                                       .read = seeded_read,
+                                       .draw = seeded_draw,
+                                       .oracle = seeded_act,
+                                       .straight = seeded_act,
+                                       .sample_task = seeded_task};
+    assert_int_equal(uw_env_register(&world), UW_OK);
+    uw_err err = {0};
+    uw_variation v = {.mode = {UW_VARY_SAMPLE}};
+    const uw_collect_options o = {.episodes = 6,
+                                  .steps = STEPS,
+                                  .policy = "expert",
+                                  .size = 4,
+                                  .action_repeat = 2,
+                                  .variation = &v,
+                                  .seed = 10};
+    uw_context *ctx = NULL;
+    uw_collect_result r;
+    CHECK_OK(uw_context_new(&(uw_context_options){.num_threads = 2}, &ctx, &err), &err);
+    CHECK_OK(uw_collect_run(ctx, "seeded", path_of(0), &o, &r, &err), &err);
+    uw_context_free(ctx);
+    uw_dataset *data = NULL;
+    CHECK_OK(uw_dataset_open(path_of(0), &data, &err), &err);
+    int64_t outside = 0;
+    for (int64_t e = 0; e < 6; e++) {
+        double at[ROWS], born[ROWS], pair[ROWS][2];
+        float reward[ROWS], action[ROWS], slopes[ROWS];
+        uint8_t terminated[ROWS];
+        read_all(data, "state", e, ROWS, at);
+        read_all(data, "born", e, ROWS, born);
+        read_all(data, "pair", e, ROWS, pair);
+        read_all(data, "reward", e, ROWS, reward);
+        read_all(data, "action", e, ROWS, action);
+        read_all(data, "slope", e, ROWS, slopes);
+        read_all(data, "terminated", e, ROWS, terminated);
+        /* episode e is reset(10 + e), two tries further where that fails */
+        assert_true(born[0] == (double)(10 + e) + (e % 2 == 0 ? 0x1p33 : 0.0));
+        for (int t = 0; t < ROWS; t++) {
+            assert_true(slopes[t] == 0.25f);
+            assert_true(pair[t][0] == at[t] && pair[t][1] == -at[t]);
+            if (t == 0) continue;
+            assert_true(reward[t] == 2.0f * action[t - 1]);
+            const double half = at[t - 1] + (double)action[t - 1];
+            assert_int_equal(terminated[t], half > 2.5 || at[t] > 2.5);
+            outside += action[t - 1] < -1.0f || action[t - 1] > 1.0f;
+        }
+        assert_true(isnan(reward[0]));
+    }
+    assert_int_equal(r.clipped, outside);
+    uw_dataset_close(data);
+    unlink(path_of(0));
+    /* nothing keeps the rule: refused, nothing begun */
+    v = (uw_variation){.mode = {UW_VARY_FIXED}, .value = {{0.75}}};
+    CHECK_OK(uw_context_new(NULL, &ctx, &err), &err);
+    assert_int_equal(uw_collect_run(ctx, "seeded", path_of(0), &o, &r, &err), UW_EINVAL);
+    assert_non_null(strstr(err.text, "at most 0.5"));
+    assert_false(uw__file_exists(path_of(0)));
+    uw_context_free(ctx);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bytes_do_not_depend_on_threads),
@@ -372,6 +525,7 @@ int main(void) {
         cmocka_unit_test(test_content_replays),
         cmocka_unit_test(test_random_policy_crosses_as_published),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_seeds_readings_rewards),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
