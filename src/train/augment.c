@@ -133,14 +133,14 @@ static double contrast(const uw_redraw *d, const double *values) {
     return sqrt(sum);
 }
 
-void uw__redraw_values(const uw_redraw *d, const uw_train_config *config, double s_max, uw_rng *r,
-                       double *values) {
+void uw__redraw_values(const uw_redraw *d, const uw_train_config *config, double s_max,
+                       const double *base, uw_rng *r, double *values) {
     const size_t bytes = (size_t)d->env->num_values * sizeof *values;
     const bool nominal = uw__rng_uniform(r) < config->augment_nominal_all;
 
-    memcpy(values, d->nominal, bytes);
+    memcpy(values, base, bytes);
     for (int tries = 0; !nominal && tries <= PALETTE_TRIES; tries++) {
-        memcpy(values, d->nominal, bytes);
+        memcpy(values, base, bytes);
         for (int32_t i = 0; i < d->num_factors; i++) {
             const uw_factor *f = d->factors[i];
             if (f->kind == UW_FACTOR_COLOR) draw_factor(f, config, s_max, r, values + f->offset);

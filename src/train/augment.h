@@ -29,9 +29,9 @@ typedef struct uw_redraw {
 /* Find the world and its factors.  Returns UW_ENOTFOUND with a "did you mean"; UW_EINVAL for a factor that
  * no picture shows. */
 uw_status uw__redraw_init(const char *env, const char *factors, uw_redraw *out, uw_err *err);
-/* Draw values [num_values] of strength up to s_max in [0, 1]. */
+/* Draw values [num_values] of strength up to s_max in [0, 1]; what is not drawn is as in base [num_values]. */
 void uw__redraw_values(const uw_redraw *redraw, const uw_train_config *config, double s_max,
-                       uw_rng *r, double *values);
+                       const double *base, uw_rng *r, double *values);
 
 /* Return the strength at a fraction of training: 0 before the ramp, 1 after it. */
 double uw__augment_strength(const uw_train_config *config, double fraction);

@@ -34,26 +34,41 @@ typedef struct load_args {
 
 /* ---- one window ---------------------------------------------------------------------------- */
 
-/* Every frame drawn by the world, in one look or in one each. */
+static void widen(const uw_feed *f, const void *from, size_t row, double *to) {
+    const size_t dim = (size_t)f->redraw.env->state_dim;
+    for (size_t i = 0; i < dim; i++)
+        to[i] = f->wide_state ? ((const double *)from)[row * dim + i]
+                              : (double)((const float *)from)[row * dim + i];
+}
+
+/* Every frame drawn by the world, in one look or in one each.  temp: two windows of states. */
 static uw_status redraw_window(const load_args *a, size_t w, bool one_look, uw_rng *r,
-                               void *states) {
+                               unsigned char *temp) {
     const uw_feed *f = a->feed;
     const uw_env_class *env = f->redraw.env;
-    double values[UW_MAX_FACTOR_VALUES];
-    const uw_status s = uw_windows_read(a->windows, a->batch->picks[w], f->state, states, a->err);
+    const int64_t pick = a->batch->picks[w];
+    const void *states = temp,
+               *goals = temp; /* no goal recorded: the state is always a valid one */
+    uw_status s = uw_windows_read(a->windows, pick, f->state, temp, a->err);
+    if (!s && f->goal >= 0) {
+        unsigned char *second = temp + a->feed->temp_bytes / 2;
+        s = uw_windows_read(a->windows, pick, f->goal, second, a->err);
+        goals = second;
+    }
     if (s) return s;
-    const size_t dim = (size_t)env->state_dim;
-    double state[UW_MAX_STATE_DIM];
-    for (size_t t = 0; t < f->window; t++) {
-        for (size_t i = 0; i < dim; i++)
-            state[i] = f->wide_state ? ((const double *)states)[t * dim + i]
-                                     : (double)((const float *)states)[t * dim + i];
+    int64_t episode, row;
+    uw_windows_at(a->windows, pick, &episode, &row);
+    const double *base =
+        f->looks ? f->looks + (size_t)episode * (size_t)env->num_values : f->redraw.nominal;
+    const int64_t repeat = uw_dataset_meta_of(f->data)->action_repeat;
+    double values[UW_MAX_FACTOR_VALUES], state[UW_MAX_STATE_DIM], goal[UW_MAX_STATE_DIM];
+    for (size_t t = 0; t < f->window; t++, row += a->net->config.frameskip) {
         uint8_t *rgb = a->batch->frames + (w * f->window + t) * f->frame_bytes;
-        if (t == 0 || !one_look) {
-            uw__redraw_values(&f->redraw, a->config, a->strength, r, values);
-        }
-        /* The goal is not drawn by default; the state itself is always a valid one. */
-        env->draw(values, state, state, 0, a->net->config.image_size, rgb);
+        widen(f, states, t, state);
+        widen(f, goals, t, goal);
+        if (t == 0 || !one_look)
+            uw__redraw_values(&f->redraw, a->config, a->strength, base, r, values);
+        env->draw(values, state, goal, row * repeat, a->net->config.image_size, rgb);
     }
     return UW_OK;
 }

@@ -19,6 +19,14 @@ static bool is_number(const uw_column *c) {
     return c->dtype == UW_DTYPE_F32 || c->dtype == UW_DTYPE_F64;
 }
 
+/* What is recorded beside the sensors: what was done, wanted and won. */
+static bool is_bookkeeping(const char *name) {
+    static const char *const names[] = {"action", "goal_state", "reward"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (!strcmp(name, names[i])) return true;
+    return false;
+}
+
 static int64_t numbers_per_row(const uw_column *c) {
     int64_t n = 1;
     for (int32_t i = 0; i < c->num_dims; i++) n *= c->shape[i];
@@ -106,7 +114,7 @@ static uw_status resolve_observe(uw_feed *f, uw_train_config *config, uw_err *er
         }
         for (int32_t i = 0; !s && i < uw_dataset_num_columns(f->data); i++) {
             const uw_column *c = uw_dataset_column(f->data, i);
-            if (i != f->action && strcmp(c->name, "action") != 0 && is_number(c)) {
+            if (i != f->action && !is_bookkeeping(c->name) && is_number(c)) {
                 s = use_sensor(f, i, err);
             }
         }
@@ -201,6 +209,7 @@ static uw_status check_numbers(const uw_feed *f, uw_err *err) {
         s = check_finite(f, f->columns[i], false, err);
     }
     if (!s && f->state >= 0) s = check_finite(f, f->state, false, err);
+    if (!s && f->goal >= 0) s = check_finite(f, f->goal, false, err);
     if (!s && f->action >= 0) s = check_finite(f, f->action, true, err);
     return s;
 }
@@ -232,52 +241,123 @@ static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_
 
 /* ---- looks --------------------------------------------------------------------------------- */
 
+static bool holds_state(const uw_column *c, const uw_env_class *env) {
+    return is_number(c) && numbers_per_row(c) == env->state_dim;
+}
+
 static uw_status resolve_redraw(uw_feed *f, const uw_train_config *config, uw_err *err) {
     const uw_dataset_meta *meta = uw_dataset_meta_of(f->data);
     uw_status s = uw__redraw_init(meta->env, config->augment_factors, &f->redraw, err);
     if (s) return s;
     s = find_column(f, "augment=redraw", "state", &f->state, err);
     if (s) return s;
+    const uw_env_class *env = f->redraw.env;
     const uw_column *c = uw_dataset_column(f->data, f->state);
     f->wide_state = c->dtype == UW_DTYPE_F64;
-    if ((c->dtype != UW_DTYPE_F32 && !f->wide_state) ||
-        numbers_per_row(c) != f->redraw.env->state_dim) {
+    if (!holds_state(c, env)) {
         uw_fail(err, UW_ESHAPE, "state: wanted F32 or F64 x %d of world %s, got %s x %" PRId64,
-                (int)f->redraw.env->state_dim, meta->env, uw_dtype_str(c->dtype),
-                numbers_per_row(c));
+                (int)env->state_dim, meta->env, uw_dtype_str(c->dtype), numbers_per_row(c));
         uw_err_fix(err, "record with umwelt collect, or set augment=colour");
         return UW_ESHAPE;
     }
-    return UW_OK;
-}
-
-/* A factor that was varied while recording, but is not drawn here, would be painted at its nominal
- * value: frames that never were. */
-static uw_status check_varied(const uw_feed *f, const char *path, uw_err *err) {
-    for (int32_t i = 0; i < uw_dataset_num_columns(f->data); i++) {
-        const char *name = uw_dataset_column(f->data, i)->name;
-        const uw_factor *factor = uw_env_factor(f->redraw.env, name, NULL);
-        bool drawn = !factor || !factor->affects_picture;
-        for (int32_t k = 0; k < f->redraw.num_factors; k++) {
-            drawn = drawn || f->redraw.factors[k] == factor;
-        }
-        if (drawn) continue;
-        uw_fail(err, UW_EUNSUPPORTED, "%s: recorded with varied %s, which redraw would not show",
-                path, name);
-        uw_err_fix(err, "add %s to augment_factors, or set augment=colour", name);
-        return UW_EUNSUPPORTED;
+    f->goal = uw_dataset_find(f->data, "goal_state", NULL);
+    if (f->goal >= 0) {
+        const uw_column *goal = uw_dataset_column(f->data, f->goal);
+        if (!holds_state(goal, env) || goal->dtype != c->dtype) f->goal = -1;
     }
     return UW_OK;
 }
 
-/* The most bytes that reading one window needs beside its own place. */
+static uw_status refuse_look(const uw_feed *f, const uw_column *c, const uw_factor *factor,
+                             int32_t at, double got, int64_t episode, uw_err *err) {
+    uw_fail(err, UW_EINVAL, "%s: wanted %s%g .. %g as world %s has it, got %g in episode %" PRId64,
+            c->name, factor->kind == UW_FACTOR_REAL ? "" : "a whole number ", factor->low[at],
+            factor->high[at], f->redraw.env->name, got, episode);
+    uw_err_fix(err, "add %s to augment_factors, or set augment=colour", c->name);
+    return UW_EINVAL;
+}
+
+/* Put an episode's value of a recorded factor in its place among the episode's values. */
+static uw_status read_look(const uw_feed *f, int32_t column, const uw_factor *factor,
+                           int64_t episode, double *values, uw_err *err) {
+    const uw_column *c = uw_dataset_column(f->data, column);
+    double cell[UW_MAX_FACTOR_DIM];
+    if (!is_number(c) || numbers_per_row(c) != factor->dim) {
+        uw_fail(err, UW_ESHAPE, "%s: wanted F32 or F64 x %d, got %s x %" PRId64, c->name,
+                (int)factor->dim, uw_dtype_str(c->dtype), numbers_per_row(c));
+        uw_err_fix(err, "add %s to augment_factors, or set augment=colour", c->name);
+        return UW_ESHAPE;
+    }
+    if (uw_dataset_episode_rows(f->data, episode) == 0) return UW_OK;
+    const uw_status s = uw_dataset_rows(f->data, column, episode, 0, 1, 1, cell, err);
+    for (int32_t i = 0; !s && i < factor->dim; i++) {
+        /* a limit that float32 cannot hold was rounded with its column */
+        const double low = factor->low[i], high = factor->high[i];
+        const double v = number_at(c, cell, (size_t)i);
+        const bool inside = (float)v >= (float)low && (float)v <= (float)high; /* not NaN */
+        if (!inside || (factor->kind != UW_FACTOR_REAL && v != floor(v)))
+            return refuse_look(f, c, factor, i, v, episode, err);
+        values[factor->offset + i] = fmin(fmax(v, low), high);
+    }
+    return s;
+}
+
+/* A factor that was varied while recording and is not drawn anew is painted as it was recorded. */
+static uw_status read_looks(uw_feed *f, uw_err *err) {
+    const uw_env_class *env = f->redraw.env;
+    const int64_t episodes = uw_dataset_episodes(f->data);
+    const size_t count = (size_t)env->num_values;
+    for (int32_t i = 0; i < uw_dataset_num_columns(f->data); i++) {
+        const uw_column *c = uw_dataset_column(f->data, i);
+        const uw_factor *factor = uw_env_factor(env, c->name, NULL);
+        bool worn = factor && factor->affects_picture;
+        for (int32_t k = 0; k < f->redraw.num_factors; k++)
+            worn = worn && f->redraw.factors[k] != factor;
+        if (!worn) continue;
+        if (!f->looks) {
+            f->looks = calloc((size_t)episodes + 1, count * sizeof *f->looks);
+            if (!f->looks)
+                return uw__no_memory(err, "looks", (uint64_t)episodes * count * sizeof *f->looks);
+            for (int64_t e = 0; e < episodes; e++)
+                memcpy(f->looks + (size_t)e * count, f->redraw.nominal, count * sizeof *f->looks);
+        }
+        for (int64_t e = 0; e < episodes; e++) {
+            const uw_status s = read_look(f, i, factor, e, f->looks + (size_t)e * count, err);
+            if (s) return s;
+        }
+    }
+    return UW_OK;
+}
+
+/* The factors that the frames of training vary in: drawn anew here, or drawn while recording. */
+static void list_trained(uw_feed *f, const uw_train_config *config) {
+    const uw_dataset_meta *meta = uw_dataset_meta_of(f->data);
+    const uw_env_class *env = meta->env ? uw_env_find(meta->env) : NULL;
+    const bool redraw = config->augment == UW_AUGMENT_REDRAW;
+    size_t used = (size_t)snprintf(f->trained, sizeof f->trained, "%s",
+                                   redraw ? config->augment_factors : "");
+    for (int32_t i = 0; env && meta->variation && i < env->num_factors; i++) {
+        const uw_factor *factor = &env->factors[i];
+        char drawn[UW_MAX_COLUMN_NAME + 8];
+        snprintf(drawn, sizeof drawn, "%s~sample", factor->name);
+        bool new = strstr(meta->variation, drawn) != NULL;
+        for (int32_t k = 0; redraw && k < f->redraw.num_factors; k++)
+            new = new && f->redraw.factors[k] != factor;
+        if (new &&used < sizeof f->trained)
+            used += (size_t)snprintf(f->trained + used, sizeof f->trained - used, "%s%s",
+                                     used ? "," : "", factor->name);
+    }
+}
+
+/* The most bytes that reading one window needs beside its own place: states and goals together. */
 static size_t temp_bytes(const uw_feed *f) {
     size_t most = f->window * f->action_block * sizeof(float);
     for (int32_t i = -1; i < f->num_columns; i++) {
         const int32_t column = i < 0 ? f->state : f->columns[i];
         if (column < 0) continue;
         const uw_column *c = uw_dataset_column(f->data, column);
-        const size_t bytes = f->window * (size_t)numbers_per_row(c) * uw_dtype_bytes(c->dtype);
+        size_t bytes = f->window * (size_t)numbers_per_row(c) * uw_dtype_bytes(c->dtype);
+        if (column == f->state) bytes *= 2;
         if (bytes > most) most = bytes;
     }
     return (most + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN;
@@ -307,7 +387,7 @@ static uw_status make_windows(uw_feed *f, const uw_train_config *config, const c
 
 uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
                         uw_err *err) {
-    uw_feed f = {.pixels = -1, .state = -1, .action = -1};
+    uw_feed f = {.pixels = -1, .state = -1, .goal = -1, .action = -1};
     uw_status s = uw_dataset_open(path, &f.data, err);
 
     if (!s && uw_dataset_torn_bytes(f.data) > 0) {
@@ -319,8 +399,9 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
     if (!s) s = resolve_observe(&f, config, err);
     if (!s && config->augment == UW_AUGMENT_REDRAW) {
         s = resolve_redraw(&f, config, err);
-        if (!s) s = check_varied(&f, path, err);
+        if (!s) s = read_looks(&f, err);
     }
+    if (!s) list_trained(&f, config);
     if (!s && config->inverse_weight > 0.0f) {
         if (!config->model.action_dim) {
             s = uw_fail(err, UW_EINVAL, "inverse_weight: wanted 0 without actions");
@@ -351,5 +432,6 @@ void uw__feed_close(uw_feed *f) {
     free(f->norm.action_std);
     free(f->norm.observe_mean);
     free(f->norm.observe_std);
+    free(f->looks);
     *f = (uw_feed){0};
 }

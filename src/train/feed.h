@@ -12,12 +12,14 @@
 typedef struct uw_feed {
     uw_dataset *data;                 /* owned */
     uw_windows *train, *valid;        /* owned; valid NULL without held-out windows */
-    int32_t pixels, state, action;    /* columns, -1 when not used */
+    int32_t pixels, state, goal, action; /* columns, -1 when not used */
     int32_t num_columns;              /* of sensors */
     int32_t columns[UW_MAX_COLUMNS];
     char observe[256];                /* their names, comma-separated */
+    char trained[2048];               /* factors that the frames vary in, comma-separated */
     uw_normalisers norm;              /* owned arrays */
     uw_redraw redraw;                 /* with UW_AUGMENT_REDRAW */
+    double *looks;                    /* [episodes, num_values] as recorded, owned; NULL: all nominal */
     bool wide_state;                  /* its states are float64 */
     size_t window, frame_bytes, observe_dim, action_block, temp_bytes;
 } uw_feed;

@@ -204,7 +204,7 @@ uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_mod
         .config_json = config_json,
         .seed = t->config.seed,
         .action_repeat = meta->action_repeat,
-        .trained_factors = t->config.augment == UW_AUGMENT_REDRAW ? t->config.augment_factors : "",
+        .trained_factors = t->feed.trained,
         .observe = t->feed.observe,
     };
     return uw__model_new(&t->config.model, t->params, t->buffers, &t->feed.norm, &provenance, out,

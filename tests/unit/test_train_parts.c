@@ -283,7 +283,7 @@ static void redraw_palettes(void **state) {
     const int32_t thickness = uw_env_factor(d.env, "wall.thickness", NULL)->offset;
     uw_rng r = uw__rng(check_seed(9), UW_STREAM_TEST, 0);
     for (int i = 0; i < DRAWS; i++) {
-        uw__redraw_values(&d, &c, 1.0, &r, values);
+        uw__redraw_values(&d, &c, 1.0, d.nominal, &r, values);
         bool nominal = true;
         double contrast = 0.0;
         for (int32_t k = 0; k < d.env->num_values; k++) {
@@ -308,7 +308,7 @@ static void redraw_palettes(void **state) {
     assert_int_equal(low_contrast, 0);
     assert_true(floor_mean > 150.0 && floor_mean < 235.0); /* between nominal and uniform */
 
-    uw__redraw_values(&d, &c, 0.0, &r, values); /* strength 0: the nominal look */
+    uw__redraw_values(&d, &c, 0.0, d.nominal, &r, values); /* strength 0: the nominal look */
     assert_memory_equal(values, d.nominal, (size_t)d.env->num_values * sizeof *values);
     assert_int_equal(uw__redraw_init("two_room", "agent.colour", &d, &err), UW_ENOTFOUND);
     assert_non_null(strstr(err.fix, "agent.color"));

@@ -284,15 +284,15 @@ static void default_sensors(void **state) {
     uw_model_unload(model);
 }
 
-/* Frames that never were are not painted. */
+/* A column with the name of a factor, but not with its numbers. */
 static void varied_recording(void **state) {
     (void)state;
     uw_train_config c = tiny_config(STEPS);
     uw_train_result r;
     record_machine(tempdir_file("varied.uw"), true);
     snprintf(c.action, sizeof c.action, "valve");
-    expect(train_here("varied.uw", "bad", &c, TRAIN_NEW, &r), UW_EUNSUPPORTED,
-           "recorded with varied wall.thickness", "augment_factors");
+    expect(train_here("varied.uw", "bad", &c, TRAIN_NEW, &r), UW_ESHAPE,
+           "wall.thickness: wanted F32 or F64 x 1", "augment_factors");
 }
 
 /* A data set that is damaged where only reading finds it, and one whose recorder was killed. */
