@@ -157,7 +157,7 @@ static uw_status inspect_model(cli *c, const char *path, uw_err *err) {
     return UW_OK;
 }
 
-static uw_status inspect_safetensors(cli *c, const char *path, uw_err *err) {
+static uw_status inspect_weights(cli *c, const char *path, uw_err *err) {
     uw_weights *weights = NULL;
     const uw_status s = uw_weights_open(path, &weights, err);
     if (s) return s;
@@ -175,8 +175,9 @@ static uw_status inspect_safetensors(cli *c, const char *path, uw_err *err) {
         parameters += uw_tensor_count(&t);
         cli_say(c, "  %-60s %-5s %s\n", t.name, uw_dtype_str(t.dtype), shape);
     }
-    cli_say(c, "  %" PRId64 " numbers in %d tensors, sha256 %s; no umwelt configuration: not a model of ours\n",
-            parameters, count, hex);
+    cli_say(c, "  %" PRId64 " numbers in %d tensors, sha256 %s; no umwelt configuration: not a model of ours\n"
+               "  a LeWM checkpoint becomes one with umwelt convert %s model.safetensors --config config.json\n",
+            parameters, count, hex, path);
     json_object_set_new(c->result, "architecture", json_string("unknown"));
     json_object_set_new(c->result, "parameters", json_integer(parameters));
     json_object_set_new(c->result, "tensors", json_integer(count));
@@ -241,10 +242,10 @@ static int run(cli *c) {
     case UW_FORMAT_NPZ:
     case UW_FORMAT_NPY:
     case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
-    case UW_FORMAT_SAFETENSORS: s = inspect_safetensors(c, path, &err); break;
+    case UW_FORMAT_SAFETENSORS:
+    case UW_FORMAT_PT: s = inspect_weights(c, path, &err); break;
     case UW_FORMAT_CHECKPOINT: s = inspect_checkpoint(c, path, &err); break;
     case UW_FORMAT_HDF5:
-    case UW_FORMAT_PT:
     case UW_FORMAT_PNG:
     case UW_FORMAT_UNKNOWN:
         s = uw_fail(&err, UW_EUNSUPPORTED, "%s: %s, wanted a dataset, model, checkpoint, npz or csv", path,
@@ -259,7 +260,7 @@ const cli_verb cli_inspect = {
     .name = "inspect",
     .summary = "what is in a file, or a world",
     .arguments = "FILE|WORLD",
-    .about = "Say what a dataset, model, checkpoint, .safetensors, .npz or .csv holds: columns with units and ranges, "
+    .about = "Say what a dataset, model, checkpoint, .safetensors, .pt, .npz or .csv holds: columns with units and ranges, "
              "tensors, provenance.  With a world's name: its factors of variation.",
     .examples = "  umwelt inspect experience.uw --preview frames.png\n"
                 "  umwelt inspect run/model.safetensors --json\n"

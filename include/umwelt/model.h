@@ -125,19 +125,24 @@ typedef enum uw_key_layout { UW_KEYS_TRANSFORMERS_4 = 0, UW_KEYS_TRANSFORMERS_5 
 /* What a checkpoint of the reference does not hold itself; all zero = defaults. */
 typedef struct uw_import_options {
     const char *config;       /* its config.json; NULL = the one in the weights' folder */
-    int32_t frameskip;        /* dataset rows per model step; 0 = what action_dim leaves, else 5 */
-    int32_t action_dim;       /* numbers per dataset row; 0 = what frameskip leaves */
-    const float *action_mean; /* [action_dim], with action_std: from uw_dataset_fit_normaliser; NULL = */
+    int32_t frameskip;        /* dataset rows per model step; 0 = 5, as published */
+    const float *action_mean; /* [action_dim], with action_std, from uw_dataset_file_normaliser; NULL = */
     const float *action_std;  /* [action_dim]  actions are taken as z-scored already */
     const char *env;          /* world of the data, or NULL */
 } uw_import_options;
 
+/* Read from config.json alone how many numbers an action of the dataset must have, before anything is loaded.
+ * Returns UW_OK; UW_ESHAPE when frameskip does not divide the model's action block; else as uw_model_import. */
+UW_API uw_status uw_model_import_action_dim(const char *weights, const uw_import_options *options,
+                                            int32_t *action_dim, uw_err *err);
+
 /* Make a model from a state dict of stable-worldmodel's LeWM: a PyTorch file (zip or legacy, of torch.save or of
  * Lightning) or a safetensors file, in either key layout, fp32, fp16 or bf16.  Nothing in it is executed.
  *
- *     uw_dataset_fit_normaliser("data.h5", "action", 8, mean, std, &dim, &err);
- *     uw_model_import("weights.pt", &(uw_import_options){.action_dim = dim, .action_mean = mean,
- *                     .action_std = std}, &model, &err);
+ *     uw_model_import_action_dim("weights.pt", &options, &dim, &err);
+ *     uw_dataset_file_normaliser(ctx, "data.h5", "action", dim, mean, std, &err);
+ *     options.action_mean = mean, options.action_std = std;
+ *     uw_model_import("weights.pt", &options, &model, &err);
  *
  * Own      *out is the caller's; uw_model_unload
  * Returns  UW_OK; UW_ENOTFOUND; UW_EFORMAT with the reason; UW_ESHAPE when tensors are missing, extra, twice or

@@ -30,20 +30,36 @@ static uw_status config_beside(const char *path, char out[MAX_PATH], uw_err *err
 /* ---- in ---------------------------------------------------------------------------------------
  */
 
-/* Numbers per row and rows per step; their product is the block that the network takes. */
-static uw_status split_block(const char *path, const uw_import_options *o, int32_t block,
+/* Read config.json, named or beside the weights, and cut the action block into dataset rows. */
+static uw_status read_config(const char *weights, const uw_import_options *o,
                              uw_model_config *config, uw_err *err) {
-    int32_t skip = o->frameskip, dim = o->action_dim;
-    if (!skip && dim > 0) skip = block / dim;
-    if (!skip) skip = block % PUBLISHED_FRAMESKIP ? 1 : PUBLISHED_FRAMESKIP;
-    if (!dim && skip > 0) dim = block / skip;
-    config->frameskip = skip;
-    config->action_dim = dim;
-    if (dim > 0 && skip > 0 && (int64_t)dim * skip == block) return UW_OK;
-    return uw__refuse(err, UW_ESHAPE, path, "wrong_actions",
-                      "give the dataset that the model was trained on, or another --frameskip",
-                      "wanted actions of %d numbers in blocks, got %d per row and %d rows per step",
-                      (int)block, (int)dim, (int)skip);
+    char beside[MAX_PATH];
+    int32_t block = 0;
+    uw_status s = config_beside(weights, beside, err);
+    const char *from = o->config ? o->config : beside;
+    if (!s) s = uw__reference_config_read(from, config, &block, err);
+    if (s == UW_ENOTFOUND && !o->config) {
+        uw_err_fix(err, "the reference saves it beside the weights: say where it is (--config)");
+    }
+    if (s) return s;
+    config->frameskip = o->frameskip ? o->frameskip : PUBLISHED_FRAMESKIP;
+    if (config->frameskip < 1 || block % config->frameskip) {
+        return uw__refuse(err, UW_ESHAPE, from, "wrong_actions",
+                          "say how many dataset rows make a step of the model (--frameskip)",
+                          "action_encoder.input_dim, wanted a multiple of frameskip %d, got %d",
+                          (int)config->frameskip, (int)block);
+    }
+    config->action_dim = block / config->frameskip;
+    return UW_OK;
+}
+
+uw_status uw_model_import_action_dim(const char *weights, const uw_import_options *options,
+                                     int32_t *action_dim, uw_err *err) {
+    static const uw_import_options none = {0};
+    uw_model_config config;
+    const uw_status s = read_config(weights, options ? options : &none, &config, err);
+    if (!s) *action_dim = config.action_dim;
+    return s;
 }
 
 static bool starts(const char *text, const char *with) {
@@ -99,35 +115,34 @@ static uw_status make_model(const char *path, const uw_net *net, const uw_tensor
     return s;
 }
 
+/* The network that a configuration from outside describes. */
+static uw_status make_net(const char *weights, const uw_model_config *config, uw_net *net,
+                          uw_err *err) {
+    uw_err inner = {0};
+    const uw_status s = uw__net_init(config, net, &inner);
+    if (!s) return s;
+    return uw__refuse(err, s == UW_EINVAL ? UW_EFORMAT : s, weights, "bad_config",
+                      "give the config.json that belongs to the weights", "%s", inner.text);
+}
+
 uw_status uw_model_import(const char *path, const uw_import_options *options, uw_model **out,
                           uw_err *err) {
     static const uw_import_options none = {0};
     const uw_import_options *o = options ? options : &none;
-    char beside[MAX_PATH], (*names)[UW_EXCHANGE_NAME] = NULL;
+    char(*names)[UW_EXCHANGE_NAME] = NULL;
     uw_model_config config;
     uw_net net = {0};
     uw_weights *weights = NULL;
     uw_tensor *tensors = NULL;
-    int32_t block = 0, count = 0;
-    uw_err inner = {0};
+    int32_t count = 0;
 
     *out = NULL;
-    uw_status s = config_beside(path, beside, err);
-    const char *from = o->config ? o->config : beside;
-    if (!s) s = uw__reference_config_read(from, &config, &block, err);
-    if (!s) s = split_block(from, o, block, &config, err);
-    if (s) goto done;
-    if ((s = uw__net_init(&config, &net, &inner))) {
-        uw__refuse(err, s == UW_EINVAL ? UW_EFORMAT : s, from, "bad_config",
-                   "give the config.json that belongs to the weights", "%s", inner.text);
-        s = s == UW_EINVAL ? UW_EFORMAT : s;
-        goto done;
-    }
-    s = uw_weights_open(path, &weights, err);
+    uw_status s = read_config(path, o, &config, err);
+    if (!s) s = make_net(path, &config, &net, err);
+    if (!s) s = uw_weights_open(path, &weights, err);
     if (!s) s = our_tensors(path, weights, &tensors, &names, &count, err);
     if (!s) s = uw__fill_check(path, &net, tensors, count, true, FIX_TENSORS, err);
     if (!s) s = make_model(path, &net, tensors, count, o, out, err);
-done:
     free(tensors);
     free(names);
     uw_weights_close(weights);

@@ -224,33 +224,33 @@ static void test_config_nested(void **state) {
     free(weights);
 }
 
-/* The normaliser's width decides how a block is cut into rows; what does not divide is refused
- * before the weights are opened. */
+/* The block of actions is cut into dataset rows; what does not divide is refused before the weights
+ * are opened. */
 static void test_actions(void **state) {
-    const float mean[3] = {0.5f, -0.25f, 1}, std[3] = {2, 3, 4};
+    const float mean[2] = {0.5f, -0.25f}, std[2] = {2, 3};
     const struct {
-        int32_t dim, skip, want_dim, want_skip;
-    } cases[] = {{0, 0, 2, 5}, {2, 0, 2, 5}, {0, 1, 10, 1}, {5, 2, 5, 2},  {10, 0, 10, 1},
-                 {3, 0, 0, 0}, {2, 4, 0, 0}, {0, 7, 0, 0},  {-1, 0, 0, 0}, {0, -5, 0, 0}};
+        int32_t skip, want_dim, want_skip;
+    } cases[] = {{0, 2, 5}, {5, 2, 5}, {1, 10, 1}, {2, 5, 2}, {7, 0, 0}, {-5, 0, 0}, {20, 0, 0}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const uw_import_options o = {
-            .config = tiny_config(), .action_dim = cases[i].dim, .frameskip = cases[i].skip};
+        const uw_import_options o = {.config = tiny_config(), .frameskip = cases[i].skip};
         uw_model *model = NULL;
         uw_err err = {0};
+        int32_t dim = -1;
         if (!cases[i].want_dim) {
             check_refused(uw_model_import("no such file", &o, &model, &err), UW_ESHAPE, &err,
                           "wrong_actions");
             continue;
         }
+        CHECK_OK(uw_model_import_action_dim("no such file", &o, &dim, &err), &err);
+        assert_int_equal(dim, cases[i].want_dim);
         CHECK_OK(uw_model_import(vector("lewm_tiny/weights.safetensors"), &o, &model, &err), &err);
         assert_int_equal(uw_model_config_of(model)->action_dim, cases[i].want_dim);
         assert_int_equal(uw_model_config_of(model)->frameskip, cases[i].want_skip);
         assert_int_equal(uw__model_normalisers(model)->action_dim, 0);
         uw_model_unload(model);
     }
-    const uw_import_options o = {
-        .config = tiny_config(), .action_dim = 2, .action_mean = mean, .action_std = std};
+    const uw_import_options o = {.config = tiny_config(), .action_mean = mean, .action_std = std};
     uw_model *model = NULL, *again = NULL;
     uw_err err = {0};
     CHECK_OK(uw_model_import(vector("lewm_tiny/weights.safetensors"), &o, &model, &err), &err);
