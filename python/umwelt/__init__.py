@@ -13,7 +13,8 @@ from .dataset import Column, Dataset
 from .model import Context, Dynamics, Model, default_context
 from .planning import RELEASED, ActInfo, Controller, PlanInfo, Planner
 from .policy import Policy
+from .worlds import Env, Factor, Step, worlds
 
 __version__ = _text(_lib.uw_version())
-__all__ = ["ActInfo", "Column", "Context", "Controller", "Dataset", "Dynamics", "Model", "PlanInfo", "Planner", "Policy",
-           "RELEASED", "UmweltError", "default_context"]
+__all__ = ["ActInfo", "Column", "Context", "Controller", "Dataset", "Dynamics", "Env", "Factor", "Model", "PlanInfo",
+           "Planner", "Policy", "RELEASED", "Step", "UmweltError", "default_context", "worlds"]
