@@ -5,7 +5,7 @@
 
 static const cli_option options[] = {
     {"env", "WORLD", "world to act in", "the model's"},
-    {"factors", "A,B,...", "factors of variation; all and goal.colors are combined ones", "the demo's card"},
+    {"factors", "A,B,...", "factors of variation; all, goal.colors and distractors are combined ones", "the usual card"},
     {"episodes", "N", "episodes per cell, half of them hard", "200"},
     CLI_PLANNER_OPTIONS,
     {0},

@@ -45,6 +45,7 @@ json_t *cli_card_json(const uw_card *card) {
         json_t *rate = cli_rate_json(&cell->rate);
         json_object_set_new(rate, "of_nominal", number(cell->of_nominal));
         json_object_set_new(rate, "in_training", json_boolean(cell->in_training));
+        json_object_set_new(rate, "ours", json_boolean(cell->ours));
         json_object_set_new(factor, cell->value, rate);
     }
     const char *worst = card->num_cells ? card->cells[card->worst].factor : "";
@@ -128,11 +129,14 @@ void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *tit
     for (int k = 0; k < count; k++) cli_say(c, " %-36s", titles[k]);
     cli_say(c, "\n  %-24s", "nothing (nominal)");
     char text[64];
+    bool ours = false;
     for (int k = 0; k < count; k++) cli_say(c, " %-36s", cli_rate_text(&cards[k]->nominal, text));
     cli_say(c, "\n");
     for (int32_t i = 0; i < cards[0]->num_cells; i++) {
         char name[80];
-        snprintf(name, sizeof name, "%s %s", cards[0]->cells[i].factor, cards[0]->cells[i].value);
+        snprintf(name, sizeof name, "%s %s%s", cards[0]->cells[i].factor, cards[0]->cells[i].value,
+                 cards[0]->cells[i].ours ? " +" : "");
+        ours = ours || cards[0]->cells[i].ours;
         cli_say(c, "  %-24s", name);
         for (int k = 0; k < count; k++) {
             const uw_card_cell *cell = &cards[k]->cells[i];
@@ -143,6 +147,7 @@ void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *tit
         cli_say(c, "\n");
     }
     cli_say(c, "  * = this factor was not varied in training\n");
+    if (ours) cli_say(c, "  + = a factor of ours, which stable-worldmodel does not have\n");
 }
 
 void cli_print_probe(cli *c, const uw_probe_report *r) {

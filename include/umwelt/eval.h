@@ -118,6 +118,7 @@ typedef struct uw_card_cell {
     uw_rate rate;
     double of_nominal; /* rate / nominal rate */
     bool in_training;  /* the model's provenance names the factor */
+    bool ours;         /* of a factor that stable-worldmodel does not have */
 } uw_card_cell;
 typedef struct uw_card {
     uw_rate nominal;
@@ -128,10 +129,11 @@ typedef struct uw_card {
 } uw_card;
 /* Success under each factor, drawn anew in every episode, in the same episodes for each cell.
  *
- * factors is a comma-separated list of factors of the world, "all" (those of the list at once) and
- * "goal.colors" (the list's colours, and the goal picture in others); NULL = the demo's card: agent,
- * floor, wall and door colour, agent radius, all, goal.colors.  What options->variation says holds in
- * every cell.  Returns as uw_eval_run. */
+ * factors is a comma-separated list of factors of the world, "all" (those of the list at once),
+ * "goal.colors" (the list's colours, and the goal picture in others) and "distractors" (six discs, drifting
+ * otherwise in every episode); NULL = the usual card: two_room's agent, floor, wall and door colour and agent
+ * radius, pusht's agent, floor, block and goal colour and both scales, then all, goal.colors, distractors.
+ * What options->variation says holds in every cell.  Returns as uw_eval_run. */
 UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const char *env,
                                const char *factors, const uw_eval_options *options, uw_card *out,
                                uw_err *err);

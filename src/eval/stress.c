@@ -14,9 +14,11 @@
 
 enum { MAX_NAME = 48, MAX_CELLS = UW_MAX_CARD_CELLS };
 
-static const char all_cell[] = "all", goal_cell[] = "goal.colors";
-static const char *const usual[] = {"agent.color", "background.color", "wall.color", "door.color",
-                                    "agent.radius"};
+static const char all_cell[] = "all", goal_cell[] = "goal.colors", discs_cell[] = "distractors";
+static const char *const usual[] = {"agent.color", "background.color", "wall.color",
+                                    "door.color",  "agent.radius",     "block.color",
+                                    "goal.color",  "agent.scale",      "block.scale"};
+static const double num_discs = 6; /* of the cell distractors: three behind, three before */
 enum { NUM_USUAL = sizeof usual / sizeof usual[0] };
 
 /* What to run: cells in order, and the factors that "all" and "goal.colors" mean. */
@@ -27,20 +29,22 @@ typedef struct plan {
     bool colors[UW_MAX_FACTOR_VALUES]; /* [num_factors of the class] by "goal.colors" */
 } plan;
 
-static bool is_group(const char *name) {
-    return strcmp(name, all_cell) == 0 || strcmp(name, goal_cell) == 0;
+static bool has_discs(const uw_env_class *cls) {
+    return uw_env_factor(cls, "distractor.number", NULL) &&
+           uw_env_factor(cls, "distractor.seed", NULL);
 }
 
 /* ---- which cells
  * -------------------------------------------------------------------------------------- */
 
 static uw_status refuse(const uw_env_class *cls, const char *name, uw_err *err) {
-    const char *known[UW_MAX_FACTOR_VALUES + 2];
+    const char *known[UW_MAX_FACTOR_VALUES + 3];
     int32_t count = 0;
     for (int32_t i = 0; i < cls->num_factors; i++)
         if (!cls->factors[i].placed) known[count++] = cls->factors[i].name;
     known[count++] = all_cell;
     known[count++] = goal_cell;
+    if (has_discs(cls)) known[count++] = discs_cell;
     const char *near = uw__nearest(name, known, count);
     uw_fail(err, UW_ENOTFOUND, "%s: no factor to vary named %.60s", cls->name, name);
     if (near)
@@ -52,7 +56,9 @@ static uw_status refuse(const uw_env_class *cls, const char *name, uw_err *err) 
 
 static uw_status add_cell(plan *p, const uw_env_class *cls, const char *name, uw_err *err) {
     const uw_factor *f = uw_env_factor(cls, name, NULL);
-    if (!is_group(name) && (!f || f->placed)) return refuse(cls, name, err);
+    const bool known = strcmp(name, all_cell) == 0 || strcmp(name, goal_cell) == 0 ||
+                       (strcmp(name, discs_cell) == 0 && has_discs(cls));
+    if (!known && (!f || f->placed)) return refuse(cls, name, err);
     for (int32_t i = 0; i < p->num_cells; i++)
         if (strcmp(p->cell[i], name) == 0) return UW_OK; /* named twice is meant once */
     if (p->num_cells == MAX_CELLS)
@@ -90,6 +96,7 @@ static uw_status read_factors(const uw_env_class *cls, const char *factors, plan
     if (!status) status = factors ? add_list(p, cls, factors, err) : add_usual(p, cls, err);
     if (!status && !factors) status = add_cell(p, cls, all_cell, err);
     if (!status && !factors) status = add_cell(p, cls, goal_cell, err);
+    if (!status && !factors && has_discs(cls)) status = add_cell(p, cls, discs_cell, err);
     if (status) return status;
     if (p->num_factors == 0) memcpy(p->varied, full.varied, sizeof p->varied);
     bool any = false;
@@ -109,6 +116,7 @@ static uw_status read_factors(const uw_env_class *cls, const char *factors, plan
 static bool draws(const plan *p, const uw_env_class *cls, const char *cell, int32_t i) {
     if (strcmp(cell, all_cell) == 0) return p->varied[i];
     if (strcmp(cell, goal_cell) == 0) return p->colors[i];
+    if (strcmp(cell, discs_cell) == 0) return strcmp(cls->factors[i].name, "distractor.seed") == 0;
     return strcmp(cls->factors[i].name, cell) == 0;
 }
 
@@ -136,6 +144,12 @@ static uw_status run_cell(uw_context *ctx, const uw_model *model, const uw_env_c
         if (!draws(p, cls, cell->factor, i)) continue;
         variation.mode[i] = goal.mode[i] = UW_VARY_SAMPLE;
         cell->in_training = cell->in_training && listed(trained, cls->factors[i].name);
+        cell->ours = cell->ours || cls->factors[i].ours;
+    }
+    if (strcmp(cell->factor, discs_cell) == 0) {
+        const ptrdiff_t number = uw_env_factor(cls, "distractor.number", NULL) - cls->factors;
+        variation.mode[number] = UW_VARY_FIXED;
+        variation.value[number][0] = num_discs;
     }
     options.variation = &variation;
     if (strcmp(cell->factor, goal_cell) == 0) options.goal_variation = &goal;

@@ -8,13 +8,25 @@ typedef struct word {
 } word;
 
 static const word factors[] = {
-    {"agent.color", "agent colour"},      {"agent.radius", "agent size"},
-    {"agent.speed", "agent speed"},       {"all", "everything at once"},
-    {"background.color", "floor colour"}, {"door.color", "door colour"},
-    {"door.number", "number of doors"},   {"door.position", "door position"},
-    {"door.size", "door size"},           {"goal.colors", "goal in other colours"},
-    {"wall.axis", "wall direction"},      {"wall.border_color", "border colour"},
-    {"wall.color", "wall colour"},        {"wall.thickness", "wall thickness"},
+    {"agent.color", "agent colour"},
+    {"agent.radius", "agent size"},
+    {"agent.speed", "agent speed"},
+    {"all", "everything at once"},
+    {"agent.scale", "agent size"},
+    {"block.color", "block colour"},
+    {"block.scale", "block size"},
+    {"goal.color", "goal mark's colour"},
+    {"background.color", "floor colour"},
+    {"door.color", "door colour"},
+    {"distractors", "six drifting discs (ours)"},
+    {"door.number", "number of doors"},
+    {"door.position", "door position"},
+    {"door.size", "door size"},
+    {"goal.colors", "goal in other colours"},
+    {"wall.axis", "wall direction"},
+    {"wall.border_color", "border colour"},
+    {"wall.color", "wall colour"},
+    {"wall.thickness", "wall thickness"},
 };
 
 const char *uw__factor_title(const char *factor) {

@@ -346,10 +346,10 @@ static void test_card(void **state) {
     CHECK_OK(uw_stress_run(ctx, model, "two_room", NULL, &o, &card, &err), &err);
     static const char *const cells[] = {"agent.color", "background.color", "wall.color",
                                         "door.color",  "agent.radius",     "all",
-                                        "goal.colors"};
-    assert_int_equal(card.num_cells, 7);
+                                        "goal.colors", "distractors"};
+    assert_int_equal(card.num_cells, 8);
     assert_true(card.nominal.episodes == 4 && card.nominal.successes >= 2);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         const uw_card_cell *c = &card.cells[i];
         assert_string_equal(c->factor, cells[i]);
         assert_string_equal(c->value, "random");
@@ -358,7 +358,8 @@ static void test_card(void **state) {
         /* The hand-made model names two factors of its training. */
         assert_true(c->in_training == (i < 2));
         /* It sees the state, so colours cannot matter. */
-        if (i < 4 || i == 6) assert_int_equal(c->rate.successes, card.nominal.successes);
+        assert_true(c->ours == (i == 7));
+        if (i < 4 || i >= 6) assert_int_equal(c->rate.successes, card.nominal.successes);
         assert_true(card.cells[card.worst].rate.rate <= c->rate.rate);
     }
     CHECK_OK(uw_stress_run(ctx, model, "two_room", "wall.thickness,agent.color,agent.color,all", &o,
@@ -367,6 +368,12 @@ static void test_card(void **state) {
     assert_int_equal(card.num_cells, 3);
     assert_string_equal(card.cells[0].factor, "wall.thickness");
     assert_false(card.cells[2].in_training);
+    CHECK_OK(
+        uw_stress_run(ctx, model, "two_room", "distractor.number,distractors", &o, &card, &err),
+        &err);
+    assert_int_equal(card.num_cells, 2);
+    assert_true(card.cells[0].ours && card.cells[1].ours);
+    assert_int_equal(card.cells[1].rate.successes, card.nominal.successes);
     CHECK_OK(uw_stress_run(ctx, model, "two_room", "all", &o, &card, &err), &err);
     assert_int_equal(card.num_cells, 1);
     assert_int_equal(uw_stress_run(ctx, model, "two_room", "agent.colour", &o, &card, &err),
