@@ -87,9 +87,9 @@ static void compare_part(const char *part, const char *text) {
     uw_env *env = NULL;
     CHECK_OK(uw_env_new(cls->name, &env, &err), &err);
     int64_t differing = 0;
-    assert_true(seeds.shape[0] > 0);
+    assert_true(seeds.dtype == UW_DTYPE_I64 && seeds.shape[0] > 0);
     for (int64_t row = 0; row < seeds.shape[0]; row++) {
-        const uint64_t seed = (uint64_t)trace_number(&seeds, row);
+        const uint64_t seed = (uint64_t)((const int64_t *)seeds.data)[row];
         double values[UW_MAX_FACTOR_VALUES];
         bool fixed[UW_MAX_FACTOR_VALUES];
         CHECK_OK(uw_variation_sample(cls, &v, seed, values, fixed, &err), &err);
