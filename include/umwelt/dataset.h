@@ -157,10 +157,11 @@ typedef enum uw_format {
     UW_FORMAT_CSV = 3,
     UW_FORMAT_SAFETENSORS = 4, /* a model, or any */
     UW_FORMAT_CHECKPOINT = 5,  /* a generation directory or a run folder */
-    UW_FORMAT_HDF5 = 6,        /* recognised; read by another build */
-    UW_FORMAT_PT = 7,          /* recognised */
+    UW_FORMAT_HDF5 = 6,        /* the reference's layout */
+    UW_FORMAT_PT = 7,          /* a model */
     UW_FORMAT_PNG = 8,
-    UW_FORMAT_NPY = 9
+    UW_FORMAT_NPY = 9,
+    UW_FORMAT_FOLDER = 10      /* NPZ columns and JPEG pictures */
 } uw_format;
 /* Tell what a file is, from content, then from its name. */
 UW_API uw_status uw_format_detect(const char *path, uw_format *out, uw_err *err);
@@ -170,9 +171,24 @@ UW_API bool uw_format_parse(const char *word, uw_format *out);
 typedef struct uw_convert_result { int64_t episodes, rows; uw_format from, to; } uw_convert_result;
 /* Convert between dataset formats, streaming.  NPZ: columns plus ep_len and ep_offset, as the field's
  * layout has them; CSV: header row, an `episode` column, empty = NaN, %.9g / %.17g round-trip exact.
- * Returns UW_EEXIST unless overwrite; on error nothing is left at `to`. */
+ * Returns UW_EEXIST unless overwrite; on error nothing is left. */
 UW_API uw_status uw_convert(uw_context *ctx, const char *from, const char *to, uw_format to_format,
                             bool overwrite, uw_convert_result *out, uw_err *err);
+
+/* The same, and stopped on request it leaves `to`.partial (UW_EINTERRUPTED); so does a killed process.
+ * resume continues such a rest after its last whole episode, to the same result as in one go; without a
+ * rest it begins.  Of NPZ and CSV nothing is kept: they begin again.  UW_ESHAPE when the rest is of
+ * another recording. */
+UW_API uw_status uw_convert_resumable(uw_context *ctx, const char *from, const char *to,
+                                      uw_format to_format, bool overwrite, bool resume,
+                                      uw_convert_result *out, uw_err *err);
+
+/* Fit a column's normaliser as uw_dataset_normaliser does, from a recording in any format, without
+ * reading its pictures. mean, std: [dim].
+ * Returns UW_OK; UW_ENOTFOUND without such a file or column; UW_ESHAPE when it has not dim numbers a row, or is
+ *         not of floating-point numbers; UW_ENONFINITE without one row that counts; UW_EFORMAT. */
+UW_API uw_status uw_dataset_file_normaliser(uw_context *ctx, const char *path, const char *column,
+                                            int32_t dim, float *mean, float *std, uw_err *err);
 
 #ifdef __cplusplus
 }

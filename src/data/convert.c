@@ -1,22 +1,22 @@
 /* Conversion: choose the way, keep the promise that nothing is left behind after an error.
  *
- * Every import ends in a dataset of ours; what is wanted as another format goes through a temporary
- * one beside the target, so there are two ways per format and not a way per pair. */
+ * What can be read in order (a source) goes directly into a dataset, HDF5 or a folder.  NPZ and CSV
+ * are written from a dataset, and CSV can only be read into one: those ways go through a temporary
+ * one beside the target.  So there are two ways per format and not a way per pair. */
 #include "convert.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dataset_internal.h"
 #include "fileio.h"
 #include "internal.h"
 #include "json.h"
-#include "recorder.h"
+#include "layout.h"
+#include "source.h"
 #include "store.h"
-
-enum { COPY_BYTES = 8 << 20 };
 
 /* ---- facts shared by the text formats ----------------------------------------------------- */
 
@@ -74,64 +74,26 @@ uw_codec uw__default_codec(const uw_column *column) {
 uw_status uw__convert_progress(uw_context *ctx, const char *name, int64_t done, int64_t total,
                                uw_err *err) {
     if (!ctx || uw__progress(ctx, "convert", done, total)) return UW_OK;
-    return uw__refuse(err, UW_EINTERRUPTED, name, "stopped", "convert again from the beginning",
-                      "convert: nothing was written");
+    return uw__refuse(err, UW_EINTERRUPTED, name, "stopped", "convert again",
+                      "convert: %" PRId64 " of %" PRId64 " done", done, total);
 }
 
-/* ---- ours to ours ------------------------------------------------------------------------- */
-
-/* Rows that are copied at once: about COPY_BYTES of them. */
-static int64_t piece_rows(const uw__header *header) {
-    size_t bytes = 0;
-    for (int32_t i = 0; i < header->num_columns; i++) bytes += header->row_bytes[i];
-    const int64_t rows = (int64_t)(COPY_BYTES / bytes);
-    return rows < 1 ? 1 : rows > UW__CHUNK_ROWS_MAX ? UW__CHUNK_ROWS_MAX : rows;
-}
-
-/* Room for `rows` rows of every column. */
-static uw_status cells_new(const uw__header *header, int64_t rows, void **cells, uw_err *err) {
-    for (int32_t i = 0; i < header->num_columns; i++) {
-        cells[i] = malloc((size_t)rows * header->row_bytes[i]);
-        if (!cells[i]) return uw__no_memory(err, "convert", (uint64_t)rows * header->row_bytes[i]);
-    }
-    return UW_OK;
-}
-
-/* Copy what reads: a torn tail stays behind, a damaged chunk is an error. */
-static uw_status copy(uw_context *ctx, const uw_dataset *data, const char *to, bool overwrite,
-                      uw_err *err) {
-    const uw__header *h = uw__dataset_header(data);
-    const int64_t piece = piece_rows(h), episodes = uw_dataset_episodes(data);
-    void *cells[UW_MAX_COLUMNS] = {0};
-    uw_recorder *rec = NULL;
-    uw_status s =
-        uw__recorder_stage(to, h->columns, h->num_columns, &h->meta, overwrite, &rec, err);
-    if (!s) s = cells_new(h, piece, cells, err);
-    for (int64_t e = 0; !s && e < episodes; e++) {
-        const int64_t rows = uw_dataset_episode_rows(data, e);
-        for (int64_t t = 0; !s && t < rows; t += piece) {
-            const int64_t n = rows - t < piece ? rows - t : piece;
-            for (int32_t i = 0; !s && i < h->num_columns; i++) {
-                s = uw_dataset_rows(data, i, e, t, n, 1, cells[i], err);
-            }
-            if (!s) s = uw__recorder_rows(rec, ctx, (const void *const *)cells, n, err);
-        }
-        if (!s) s = uw_recorder_end_episode(rec, err);
-        if (!s) s = uw__convert_progress(ctx, to, e + 1, episodes, err);
-    }
-    if (!s) {
-        s = uw_recorder_close(rec, err);
-        rec = NULL;
-    }
-    uw__recorder_discard(rec);
-    for (int32_t i = 0; i < h->num_columns; i++) free(cells[i]);
-    return s;
+char *uw__partial_name(const char *to) {
+    size_t n = strlen(to);
+    while (n > 1 && to[n - 1] == '/') n--; /* a folder named with a slash at its end */
+    char *name = malloc(n + sizeof ".partial");
+    if (!name) return NULL;
+    memcpy(name, to, n);
+    memcpy(name + n, ".partial", sizeof ".partial");
+    return name;
 }
 
 /* ---- the choice --------------------------------------------------------------------------- */
 
-static bool writable(uw_format format) {
-    return format == UW_FORMAT_DATASET || format == UW_FORMAT_NPZ || format == UW_FORMAT_CSV;
+/* Formats that are datasets: read and written. */
+static bool convertible(uw_format format) {
+    return format == UW_FORMAT_DATASET || format == UW_FORMAT_NPZ || format == UW_FORMAT_CSV ||
+           format == UW_FORMAT_HDF5 || format == UW_FORMAT_FOLDER;
 }
 
 static uw_status choose(const char *from, const char *to, uw_format *from_format,
@@ -139,29 +101,26 @@ static uw_status choose(const char *from, const char *to, uw_format *from_format
     const uw_status s = uw_format_detect(from, from_format, err);
     if (s) return s;
     if (*to_format == UW_FORMAT_UNKNOWN) *to_format = uw__format_of_name(to);
-    if (!writable(*to_format)) {
-        uw_fail(err, UW_EUNSUPPORTED, "%s: wanted a name that ends in .uw, .npz or .csv, got %s",
-                uw__path_tail(to), uw_format_str(*to_format));
-        uw_err_fix(err, "rename it, or say --to dataset, npz or csv");
+    if (!convertible(*to_format)) {
+        uw_fail(err, UW_EUNSUPPORTED,
+                "%s: wanted a name that ends in .uw, .h5, .npz or .csv, got %s", uw__path_tail(to),
+                uw_format_str(*to_format));
+        uw_err_fix(err, "rename it, or say --to dataset, hdf5, folder, npz or csv");
         return UW_EUNSUPPORTED;
     }
-    if (writable(*from_format)) return UW_OK;
+    if (convertible(*from_format)) return UW_OK;
     if (*from_format == UW_FORMAT_UNKNOWN) {
-        uw_fail(err, UW_EFORMAT, "%s: wanted a dataset, NPZ or CSV, got something else",
+        uw_fail(err, UW_EFORMAT,
+                "%s: wanted a dataset, HDF5, folder, NPZ or CSV, got something else",
                 uw__path_tail(from));
         uw_err_fix(err, "check that this is the file you meant");
         return UW_EFORMAT;
     }
-    uw_fail(err, UW_EUNSUPPORTED, "%s: wanted a dataset, NPZ or CSV, got %s", uw__path_tail(from),
-            uw_format_str(*from_format));
+    uw_fail(err, UW_EUNSUPPORTED, "%s: wanted a dataset, HDF5, folder, NPZ or CSV, got %s",
+            uw__path_tail(from), uw_format_str(*from_format));
     switch (*from_format) {
-    case UW_FORMAT_HDF5:
-        uw_err_fix(
-            err, "this build reads no HDF5; in Python: np.savez_compressed(out, **{k: f[k][:] for "
-                 "k in f}), then convert the .npz");
-        break;
     case UW_FORMAT_PT:
-        uw_err_fix(err, "this build reads no .pt; save the arrays with numpy.savez instead");
+        uw_err_fix(err, "this holds a model, not data");
         break;
     case UW_FORMAT_NPY:
         uw_err_fix(err, "one array is no dataset: numpy.savez(out, NAME=array, ep_len=[...])");
@@ -173,49 +132,163 @@ static uw_status choose(const char *from, const char *to, uw_format *from_format
     return UW_EUNSUPPORTED;
 }
 
-static uw_status import(uw_context *ctx, uw_format format, const char *from, const char *to,
-                        bool overwrite, uw_err *err) {
-    return format == UW_FORMAT_NPZ ? uw__npz_import(ctx, from, to, overwrite, err)
-                                   : uw__csv_import(ctx, from, to, overwrite, err);
+/* ---- the ways ----------------------------------------------------------------------------- */
+
+/* One conversion. */
+typedef struct job {
+    uw_context *ctx;
+    const char *from, *to;
+    uw_format from_format, to_format;
+    bool overwrite;
+    uw__resume resume;
+    uw_convert_result result;
+} job;
+
+/* From anything that is read in order into anything that is written so. */
+static uw_status direct(job *j, uw_err *err) {
+    uw__source *source = NULL;
+    uw_status s = uw__source_open(j->ctx, j->from, j->from_format, &source, err);
+    if (s) return s;
+    j->result.episodes = source->num_episodes;
+    j->result.rows = source->total_rows;
+    if (j->to_format == UW_FORMAT_DATASET)
+        s = uw__source_record(j->ctx, source, j->to, j->overwrite, j->resume, err);
+    else if (j->to_format == UW_FORMAT_HDF5)
+        s = uw__hdf5_export(j->ctx, source, j->to, j->overwrite, j->resume, err);
+    else
+        s = uw__folder_export(j->ctx, source, j->to, j->overwrite, j->resume, err);
+    uw__source_close(source);
+    return s;
 }
 
-static uw_status export(uw_context *ctx, uw_format format, const uw_dataset *data, const char *to,
-                        bool overwrite, uw_err *err) {
-    if (format == UW_FORMAT_DATASET) return copy(ctx, data, to, overwrite, err);
-    return format == UW_FORMAT_NPZ ? uw__npz_export(ctx, data, to, overwrite, err)
-                                   : uw__csv_export(ctx, data, to, overwrite, err);
-}
-
-uw_status uw_convert(uw_context *ctx, const char *from, const char *to, uw_format to_format,
-                     bool overwrite, uw_convert_result *out, uw_err *err) {
-    uw_format from_format;
+/* From a dataset into an archive or a table. */
+static uw_status write_out(job *j, const char *dataset, uw_err *err) {
     uw_dataset *data = NULL;
-    char *temp = NULL;
-    uw_status s = choose(from, to, &from_format, &to_format, err);
+    uw_status s = uw_dataset_open(dataset, &data, err);
+    if (s) return s;
+    j->result.episodes = uw_dataset_episodes(data);
+    j->result.rows = uw_dataset_total_rows(data);
+    if (j->to_format == UW_FORMAT_NPZ) s = uw__npz_export(j->ctx, data, j->to, j->overwrite, err);
+    if (j->to_format == UW_FORMAT_CSV) s = uw__csv_export(j->ctx, data, j->to, j->overwrite, err);
+    uw_dataset_close(data);
+    return s;
+}
+
+/* Read `from` into a dataset at `to`. */
+static uw_status read_in(job *j, const char *to, bool overwrite, uw_err *err) {
+    if (j->from_format == UW_FORMAT_CSV) return uw__csv_import(j->ctx, j->from, to, overwrite, err);
+    job in = *j;
+    in.to = to;
+    in.to_format = UW_FORMAT_DATASET;
+    in.overwrite = overwrite;
+    return direct(&in, err);
+}
+
+/* Through a dataset beside the target that does not stay. */
+static uw_status through(job *j, uw_err *err) {
+    const size_t n = strlen(j->to) + sizeof ".part.uw";
+    char *temp = malloc(n);
+    if (!temp) return uw__no_memory(err, j->to, n);
+    snprintf(temp, n, "%s.part.uw", j->to);
+    j->resume = (uw__resume){0};
+    uw_status s = read_in(j, temp, true, err);
+    if (!s && (j->to_format == UW_FORMAT_NPZ || j->to_format == UW_FORMAT_CSV)) {
+        s = write_out(j, temp, err);
+    } else if (!s) {
+        job out = *j;
+        out.from = temp;
+        out.from_format = UW_FORMAT_DATASET;
+        s = direct(&out, err);
+        j->result = out.result;
+    }
+    uw__store_remove(temp);
+    free(temp);
+    return s;
+}
+
+static uw_status convert(job *j, uw_err *err) {
+    const bool table_in = j->from_format == UW_FORMAT_CSV;
+    const bool table_out = j->to_format == UW_FORMAT_CSV || j->to_format == UW_FORMAT_NPZ;
+    if (!table_in && !table_out) return direct(j, err);
+    if (table_in && j->to_format == UW_FORMAT_DATASET) {
+        const uw_status s = read_in(j, j->to, j->overwrite, err);
+        return s ? s : write_out(j, j->to, err); /* counts */
+    }
+    return j->from_format == UW_FORMAT_DATASET ? write_out(j, j->from, err) : through(j, err);
+}
+
+static uw_status run(uw_context *ctx, const char *from, const char *to, uw_format to_format,
+                     bool overwrite, uw__resume resume, uw_convert_result *out, uw_err *err) {
+    job j = {.ctx = ctx, .from = from, .to = to, .to_format = to_format, .overwrite = overwrite};
+    j.resume = resume;
+    uw_status s = choose(from, to, &j.from_format, &j.to_format, err);
     if (s) return s;
     if (!overwrite && uw__file_exists(to)) {
         uw_fail(err, UW_EEXIST, "%s: exists already", uw__path_tail(to));
         uw_err_fix(err, "choose another name, or allow overwriting (--force)");
         return UW_EEXIST;
     }
-    const bool ours = from_format == UW_FORMAT_DATASET, direct = to_format == UW_FORMAT_DATASET;
-    const char *source = ours ? from : to; /* the dataset that the counts are taken from */
-    if (!ours && !direct) {
-        const size_t n = strlen(to) + sizeof ".part.uw";
-        temp = malloc(n);
-        if (!temp) return uw__no_memory(err, to, n);
-        snprintf(temp, n, "%s.part.uw", to);
-        source = temp;
+    s = convert(&j, err);
+    if (s || !out) return s;
+    *out = j.result;
+    out->from = j.from_format;
+    out->to = j.to_format;
+    return UW_OK;
+}
+
+uw_status uw_convert(uw_context *ctx, const char *from, const char *to, uw_format to_format,
+                     bool overwrite, uw_convert_result *out, uw_err *err) {
+    return run(ctx, from, to, to_format, overwrite, (uw__resume){0}, out, err);
+}
+
+uw_status uw_convert_resumable(uw_context *ctx, const char *from, const char *to,
+                               uw_format to_format, bool overwrite, bool resume,
+                               uw_convert_result *out, uw_err *err) {
+    const uw__resume how = {.continue_old = resume, .keep = true};
+    return run(ctx, from, to, to_format, overwrite, how, out, err);
+}
+
+/* ---- a normaliser from any file ----------------------------------------------------------- */
+
+static uw_status fit(uw__source *source, const char *column, int32_t dim, float *mean, float *std,
+                     uw_err *err) {
+    const char *names[UW_MAX_COLUMNS];
+    for (int32_t i = 0; i < source->num_columns; i++) names[i] = source->columns[i].name;
+    const int32_t k = uw__source_find(source, column);
+    if (k < 0) {
+        const char *nearest = uw__nearest(column, names, source->num_columns);
+        uw_fail(err, UW_ENOTFOUND, "%s: no column '%.63s'", source->name, column);
+        if (nearest) uw_err_fix(err, "did you mean '%s'?", nearest);
+        if (!nearest) uw_err_fix(err, "`umwelt inspect` lists the columns");
+        return UW_ENOTFOUND;
     }
-    if (!ours) s = import(ctx, from_format, from, source, overwrite || temp, err);
-    if (!s) s = uw_dataset_open(source, &data, err);
-    if (!s && (ours || !direct)) s = export(ctx, to_format, data, to, overwrite, err);
-    if (!s && out) {
-        *out = (uw_convert_result){uw_dataset_episodes(data), uw_dataset_total_rows(data),
-                                   from_format, to_format};
+    const size_t numbers = source->row_bytes[k] / uw_dtype_bytes(source->columns[k].dtype);
+    if (dim < 1 || numbers != (size_t)dim) {
+        uw_fail(err, UW_ESHAPE, "%s: column '%s': wanted %d numbers a row, got %zu", source->name,
+                column, dim, numbers);
+        uw_err_fix(err, "give the data that the model was trained on");
+        return UW_ESHAPE;
     }
-    uw_dataset_close(data);
-    if (temp) uw__store_remove(temp);
-    free(temp);
+    return uw__source_normaliser(source, k, mean, std, err);
+}
+
+uw_status uw_dataset_file_normaliser(uw_context *ctx, const char *path, const char *column,
+                                     int32_t dim, float *mean, float *std, uw_err *err) {
+    uw_format format;
+    uw__source *source = NULL;
+    char dir[] = "/tmp/umwelt-XXXXXX", file[sizeof dir + 8];
+    uw_status s = uw_format_detect(path, &format, err);
+    if (s) return s;
+    if (format != UW_FORMAT_CSV) {
+        s = uw__source_open(ctx, path, format, &source, err);
+    } else {
+        if (!mkdtemp(dir)) return uw__io_fail(err, dir, "create", errno, true);
+        snprintf(file, sizeof file, "%s/csv.uw", dir);
+        s = uw__csv_import(ctx, path, file, false, err);
+        if (!s) s = uw__source_open(ctx, file, UW_FORMAT_DATASET, &source, err);
+    }
+    if (!s) s = fit(source, column, dim, mean, std, err);
+    uw__source_close(source);
+    if (format == UW_FORMAT_CSV) uw__remove_tree(dir, NULL);
     return s;
 }

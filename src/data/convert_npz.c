@@ -2,8 +2,8 @@
  * and ep_offset int64.  What numpy cannot say (units, the recording's facts, how pictures were
  * stored) goes into one more array, umwelt_meta: the bytes of a JSON text.
  *
- * Export streams.  Import holds the decoded arrays: rows of all columns are needed together, and
- * the members of a compressed archive can only be read from their beginning. */
+ * Both ways stream: every column is unpacked on its own as its rows are needed, so that memory does
+ * not grow with the arrays.  Column-major arrays are the exception and are turned in memory. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +14,9 @@
 #include "dataset_internal.h"
 #include "fileio.h"
 #include "internal.h"
-#include "json.h"
 #include "npy.h"
-#include "recorder.h"
+#include "npz_column.h"
+#include "source.h"
 
 enum { PIECE_BYTES = 1 << 20 };
 
@@ -76,18 +76,9 @@ static uw_status put_episodes(const uw_dataset *data, uw_npz_writer *w, uw_err *
 }
 
 static uw_status put_meta(const uw_dataset *data, uw_npz_writer *w, uw_err *err) {
-    char key[UW_MAX_COLUMN_NAME + 8];
-    uw_json *json = uw__json_new();
-    if (json) uw__meta_put(json, uw_dataset_meta_of(data));
-    for (int32_t i = 0; json && i < uw_dataset_num_columns(data); i++) {
-        const uw_column *c = uw_dataset_column(data, i);
-        snprintf(key, sizeof key, "unit:%s", c->name);
-        if (c->unit[0]) uw__json_set_str(json, key, c->unit);
-        snprintf(key, sizeof key, "codec:%s", c->name);
-        if (uw__column_is_frames(c)) uw__json_set_i64(json, key, (int64_t)c->codec);
-    }
-    char *text = json ? uw__json_dump(json) : NULL;
-    uw__json_free(json);
+    uw__source source;
+    uw__source_view(data, &source);
+    char *text = uw__source_meta_text(&source);
     if (!text) return uw__no_memory(err, uw__dataset_name(data), 1);
     const int64_t n = (int64_t)strlen(text);
     uw_status s = uw__npz_writer_begin(w, meta_name, UW_DTYPE_U8, 1, &n, err);
@@ -128,182 +119,63 @@ uw_status uw__npz_export(uw_context *ctx, const uw_dataset *data, const char *to
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
-/* An archive, read as columns. */
-typedef struct archive {
-    const char *name;
+typedef struct inlet {
     uw_npz *npz;
-    uw_json *json; /* umwelt_meta, or NULL */
-    uw_column columns[UW_MAX_COLUMNS];
-    const unsigned char *cells[UW_MAX_COLUMNS]; /* [rows, ...], the archive's */
-    size_t row_bytes[UW_MAX_COLUMNS];
-    int32_t num_columns;
-    int64_t num_episodes, rows;
-    int64_t *len; /* [num_episodes], owned */
-} archive;
+    uw__npz_column columns[UW_MAX_COLUMNS];
+} inlet;
 
-static uw_status refuse(const archive *a, const char *what, const char *fix, uw_err *err) {
-    uw_fail(err, UW_EFORMAT, "%s: %s", a->name, what);
-    uw_err_fix(err, "%s", fix);
-    return UW_EFORMAT;
+static uw_status npz_rows(uw__source *source, int32_t column, int64_t episode, int64_t first,
+                          int64_t count, void *out, uw_err *err) {
+    inlet *in = source->self;
+    return uw__npz_column_rows(&in->columns[column], source->starts[episode] + first, count, out,
+                               err);
 }
 
-static bool integers(const uw_tensor *t) {
-    return t->num_dims == 1 && (t->dtype == UW_DTYPE_I32 || t->dtype == UW_DTYPE_I64);
+static void npz_close(uw__source *source) {
+    inlet *in = source->self;
+    for (int32_t i = 0; i < UW_MAX_COLUMNS; i++) uw__npz_column_close(&in->columns[i]);
+    uw__npz_close(in->npz);
+    free(in);
 }
 
-static int64_t integer_at(const uw_tensor *t, int64_t i) {
-    int32_t narrow;
-    int64_t wide;
-    if (t->dtype == UW_DTYPE_I64) {
-        memcpy(&wide, (const unsigned char *)t->data + (size_t)i * sizeof wide, sizeof wide);
-        return wide;
-    }
-    memcpy(&narrow, (const unsigned char *)t->data + (size_t)i * sizeof narrow, sizeof narrow);
-    return narrow;
-}
-
-/* Episodes must follow each other without gap or overlap: anything else hides a mistake. */
-static uw_status read_episodes(archive *a, uw_err *err) {
-    static const char fix[] =
-        "ep_len: int32 rows of each episode; ep_offset: their running sum from 0";
-    uw_tensor len, offset;
-    const int32_t at = uw__npz_find(a->npz, len_name), off = uw__npz_find(a->npz, offset_name);
-    if (at < 0)
-        return refuse(a, "no array ep_len", "numpy.savez(out, ..., ep_len=[rows of each episode])",
-                      err);
-    uw_status s = uw__npz_get(a->npz, at, &len, err);
-    if (s) return s;
-    if (!integers(&len)) return refuse(a, "ep_len, wanted int32 or int64 of rank 1", fix, err);
-    a->num_episodes = len.shape[0];
-    a->len = calloc((size_t)a->num_episodes + 1, sizeof *a->len);
-    if (!a->len) return uw__no_memory(err, a->name, (uint64_t)a->num_episodes * sizeof *a->len);
-    if (off >= 0 && (s = uw__npz_get(a->npz, off, &offset, err))) return s;
-    if (off >= 0 && (!integers(&offset) || offset.shape[0] != a->num_episodes)) {
-        return refuse(a, "ep_offset, wanted one integer per entry of ep_len", fix, err);
-    }
-    for (int64_t e = 0; e < a->num_episodes; e++) {
-        a->len[e] = integer_at(&len, e);
-        const bool placed = off < 0 || integer_at(&offset, e) == a->rows;
-        if (a->len[e] < 0 || a->len[e] > INT64_MAX - a->rows || !placed) {
-            uw_fail(err, UW_EFORMAT,
-                    "%s: episode %" PRId64 ": ep_len %" PRId64 " at offset %" PRId64
-                    ", wanted 0 or more at %" PRId64,
-                    a->name, e, a->len[e], off < 0 ? a->rows : integer_at(&offset, e), a->rows);
-            uw_err_fix(err, "%s", fix);
-            return UW_EFORMAT;
-        }
-        a->rows += a->len[e];
-    }
-    return UW_OK;
-}
-
-static uw_status read_meta(archive *a, uw_err *err) {
+static uw_status read_meta(uw__source *source, uw_npz *npz, uw_err *err) {
+    enum { META_MAX = 1 << 20 };
+    char *text = NULL;
     uw_tensor t;
-    const int32_t at = uw__npz_find(a->npz, meta_name);
+    uw_npz_stream *stream = NULL;
+    const int32_t at = uw__npz_find(npz, meta_name);
     if (at < 0) return UW_OK;
-    uw_status s = uw__npz_get(a->npz, at, &t, err);
-    if (s) return s;
-    if (t.dtype != UW_DTYPE_U8 || t.num_dims != 1) {
-        return refuse(a, "umwelt_meta, wanted uint8 of rank 1", "leave this array out", err);
+    uw_status s = uw__npz_stream_open(npz, at, &t, &stream, err);
+    if (!s && (t.dtype != UW_DTYPE_U8 || t.num_dims != 1 || t.shape[0] > META_MAX)) {
+        uw_fail(err, s = UW_EFORMAT, "%s: umwelt_meta, wanted uint8 of rank 1", source->name);
+        uw_err_fix(err, "leave this array out");
     }
-    char *text = malloc((size_t)t.shape[0] + 1);
-    if (!text) return uw__no_memory(err, a->name, (uint64_t)t.shape[0]);
-    if (t.shape[0]) memcpy(text, t.data, (size_t)t.shape[0]);
-    text[t.shape[0]] = '\0';
-    s = uw__json_parse(a->name, text, &a->json, err);
+    if (!s && !(text = calloc(1, (size_t)t.shape[0] + 1)))
+        s = uw__no_memory(err, source->name, META_MAX);
+    if (!s) s = uw__npz_stream_read(stream, text, (uint64_t)t.shape[0], err);
+    if (!s) s = uw__source_meta(source, text, err);
     free(text);
+    uw__npz_stream_close(stream);
     return s;
 }
 
-static uw_status read_column(archive *a, int32_t member, uw_err *err) {
-    char key[UW_MAX_COLUMN_NAME + 8];
-    uw_tensor t;
-    int64_t codec;
-    const char *name = uw__npz_name(a->npz, member);
-    uw_status s = uw__npz_get(a->npz, member, &t, err);
+uw_status uw__npz_source(uw_context *ctx, const char *path, uw__source *out, uw_err *err) {
+    inlet *in = calloc(1, sizeof *in);
+    (void)ctx;
+    if (!in) return uw__no_memory(err, path, sizeof *in);
+    out->self = in;
+    out->close = npz_close;
+    out->rows = npz_rows;
+    uw_status s = uw__npz_open(path, UW__NPZ_MOST, &in->npz, err);
     if (s) return s;
-    if (a->num_columns == UW_MAX_COLUMNS || strlen(name) >= UW_MAX_COLUMN_NAME) {
-        return uw__refuse(err, UW_EFORMAT, a->name, "too_much", "leave arrays out, or rename them",
-                          "array '%.80s': wanted at most %d with names of at most 63 bytes", name,
-                          UW_MAX_COLUMNS);
+    const int32_t len = uw__npz_find(in->npz, len_name),
+                  offset = uw__npz_find(in->npz, offset_name);
+    s = uw__npz_episodes(out, in->npz, len, in->npz, offset, err);
+    for (int32_t i = 0; !s && i < uw__npz_count(in->npz); i++) {
+        if (reserved(uw__npz_name(in->npz, i))) continue;
+        const int32_t k = out->num_columns;
+        s = uw__npz_column_add(out, in->npz, i, uw__npz_name(in->npz, i),
+                               k < UW_MAX_COLUMNS ? &in->columns[k] : NULL, err);
     }
-    if (t.num_dims < 1 || t.num_dims > 5 || t.shape[0] != a->rows) {
-        uw_fail(err, UW_EFORMAT,
-                "%s: array '%s': wanted rank 1 to 5 and %" PRId64
-                " rows as ep_len says, got %d and %" PRId64,
-                a->name, name, a->rows, t.num_dims, t.num_dims < 1 ? 0 : t.shape[0]);
-        uw_err_fix(err, "every array needs one row per step of all episodes");
-        return UW_EFORMAT;
-    }
-    uw_column *c = &a->columns[a->num_columns];
-    *c = (uw_column){.dtype = t.dtype, .num_dims = t.num_dims - 1};
-    memcpy(c->name, name, strlen(name));
-    size_t bytes = uw_dtype_bytes(t.dtype);
-    for (int32_t d = 0; d < c->num_dims; d++) {
-        c->shape[d] = t.shape[d + 1];
-        bytes *= (size_t)t.shape[d + 1]; /* the reader holds this many bytes per row */
-    }
-    c->codec = uw__default_codec(c);
-    snprintf(key, sizeof key, "codec:%s", name);
-    if (a->json && uw__json_get_i64(a->json, key, &codec) && codec >= 0 && codec <= 2) {
-        c->codec = (uw_codec)codec;
-    }
-    snprintf(key, sizeof key, "unit:%s", name);
-    const char *unit = a->json ? uw__json_get_str(a->json, key) : NULL;
-    if (unit) snprintf(c->unit, sizeof c->unit, "%s", unit);
-    a->cells[a->num_columns] = t.data;
-    a->row_bytes[a->num_columns++] = bytes;
-    return UW_OK;
-}
-
-/* Arrays may take half of the machine's memory: beyond that, inflating them is the end of it. */
-static uint64_t memory_cap(void) {
-    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : (uint64_t)1 << 32;
-}
-
-static uw_status record(const archive *a, uw_context *ctx, const char *to, bool overwrite,
-                        uw_err *err) {
-    uw_dataset_meta meta;
-    uw_recorder *rec = NULL;
-    int64_t row = 0;
-    uw__meta_get(a->json, &meta);
-    uw_status s = uw__recorder_stage(to, a->columns, a->num_columns, &meta, overwrite, &rec, err);
-    for (int64_t e = 0; !s && e < a->num_episodes; e++) {
-        const void *cells[UW_MAX_COLUMNS];
-        for (int32_t i = 0; i < a->num_columns; i++) {
-            cells[i] = a->cells[i] + (size_t)row * a->row_bytes[i];
-        }
-        s = uw_recorder_episode(rec, ctx, cells, a->len[e], err);
-        row += a->len[e];
-        if (!s) s = uw__convert_progress(ctx, to, e + 1, a->num_episodes, err);
-    }
-    if (!s) {
-        s = uw_recorder_close(rec, err);
-        rec = NULL;
-    }
-    uw__recorder_discard(rec);
-    return s;
-}
-
-uw_status uw__npz_import(uw_context *ctx, const char *from, const char *to, bool overwrite,
-                         uw_err *err) {
-    archive *a = calloc(1, sizeof *a);
-    if (!a) return uw__no_memory(err, from, sizeof *a);
-    a->name = uw__path_tail(from);
-    uw_status s = uw__npz_open(from, memory_cap(), &a->npz, err);
-    if (!s) s = read_episodes(a, err);
-    if (!s) s = read_meta(a, err);
-    for (int32_t i = 0; !s && i < uw__npz_count(a->npz); i++) {
-        if (!reserved(uw__npz_name(a->npz, i))) s = read_column(a, i, err);
-    }
-    if (!s && !a->num_columns) {
-        s = refuse(a, "no columns beside ep_len", "add the arrays that were observed", err);
-    }
-    if (!s) s = record(a, ctx, to, overwrite, err);
-    uw__json_free(a->json);
-    free(a->len);
-    uw__npz_close(a->npz);
-    free(a);
-    return s;
+    return s ? s : read_meta(out, in->npz, err);
 }

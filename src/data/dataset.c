@@ -49,7 +49,8 @@ struct uw_dataset {
     int64_t *chunk_row;     /* [chunks] its first row within the episode as found */
     int64_t *episode_rows;  /* [episodes] */
     int64_t total_rows;
-    size_t stored_bytes; /* most bytes of a stored frame */
+    size_t stored_bytes;   /* most bytes of a stored frame */
+    unsigned char *stored; /* [stored_bytes] of uw__dataset_stored, made when needed */
     char hash[17];
     shared *shared;
 };
@@ -188,6 +189,7 @@ void uw_dataset_close(uw_dataset *data) {
     free(data->episode_chunk);
     free(data->episode_rows);
     free(data->chunk_row);
+    free(data->stored);
     uw__store_close(data->fd);
     free(data->path);
     free(data);
@@ -456,6 +458,33 @@ uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episod
     const uw_status s = read_rows(data, r, column, episode, first, count, stride, out, err);
     if (r) reader_give(data, r);
     return s;
+}
+
+const int64_t *uw__dataset_lengths(const uw_dataset *data) {
+    return data->episode_rows;
+}
+
+uw_status uw__dataset_stored(uw_dataset *data, int32_t column, int64_t episode, int64_t row,
+                             const void **out, size_t *bytes, uw_err *err) {
+    UW_ASSERT(uw__column_is_frames(&data->header.columns[column]));
+    UW_ASSERT(row >= 0 && row < uw_dataset_episode_rows(data, episode));
+    const int64_t chunk = chunk_of(data, episode, row);
+    uw_status s = touch(data, chunk, column, err);
+    if (s) return s;
+    const uw__frame *f = &frames_of(data, chunk, column)[row - data->chunk_row[chunk]];
+    const uint64_t at = data->index.chunks[chunk].offset + blocks_of(data, chunk)[column].offset;
+    if (!data->stored && !(data->stored = malloc(data->stored_bytes)))
+        return out_of_memory(data, err);
+    s = uw__store_read(data->fd, data->path, at + f->offset, data->stored, f->bytes, err);
+    if (!s && uw__sum_add(0, data->stored, f->bytes) != f->sum) {
+        s = uw_fail(err, UW_EFORMAT, "%s: column '%s': row %" PRId64 ": its checksum does not hold",
+                    data->name, data->header.columns[column].name, row);
+        uw_err_fix(err, "restore the file from a copy, or convert it to keep the rest");
+    }
+    if (s) return s;
+    *out = data->stored;
+    *bytes = f->bytes;
+    return UW_OK;
 }
 
 /* ---- verify ------------------------------------------------------------------------------- */

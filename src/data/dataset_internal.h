@@ -13,6 +13,13 @@ const char *uw__dataset_name(const uw_dataset *data);
 /* Check a column index and return the column; NULL with a message when there is none. */
 const uw_column *uw__dataset_column_checked(const uw_dataset *data, int32_t column, uw_err *err);
 
+/* Rows of every episode, [uw_dataset_episodes], the dataset's. */
+const int64_t *uw__dataset_lengths(const uw_dataset *data);
+/* Hand out a frame as it is stored, checked against its checksum; valid until the next call.  One call at a
+ * time per dataset. */
+uw_status uw__dataset_stored(uw_dataset *data, int32_t column, int64_t episode, int64_t row, const void **out,
+                             size_t *bytes, uw_err *err);
+
 /* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
  * read. Returns UW_ENOMEM. */
 uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);

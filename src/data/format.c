@@ -30,6 +30,7 @@ static const struct {
     {UW_FORMAT_PT, "pt", ".pth"},
     {UW_FORMAT_PNG, "png", ".png"},
     {UW_FORMAT_NPY, "npy", ".npy"},
+    {UW_FORMAT_FOLDER, "folder", ""},
 };
 enum { NUM_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -107,15 +108,20 @@ static uw_format by_content(const unsigned char *data, size_t size, uint64_t fil
     return looks_like_csv(data, size) ? UW_FORMAT_CSV : UW_FORMAT_UNKNOWN;
 }
 
-/* A run folder, or one of its generations. */
-static bool is_checkpoint(const char *path) {
+/* A run folder, one of its generations, or columns in archives: told by what must be inside. */
+static uw_format folder_kind(const char *path) {
     char inside[4096];
-    static const char *const marks[] = {"MANIFEST", "checkpoints"};
+    static const struct {
+        const char *mark;
+        uw_format format;
+    } marks[] = {{"MANIFEST", UW_FORMAT_CHECKPOINT},
+                 {"checkpoints", UW_FORMAT_CHECKPOINT},
+                 {"ep_len.npz", UW_FORMAT_FOLDER}};
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-        const int n = snprintf(inside, sizeof inside, "%s/%s", path, marks[i]);
-        if (n > 0 && (size_t)n < sizeof inside && uw__file_exists(inside)) return true;
+        const int n = snprintf(inside, sizeof inside, "%s/%s", path, marks[i].mark);
+        if (n > 0 && (size_t)n < sizeof inside && uw__file_exists(inside)) return marks[i].format;
     }
-    return false;
+    return UW_FORMAT_UNKNOWN;
 }
 
 uw_status uw_format_detect(const char *path, uw_format *out, uw_err *err) {
@@ -126,7 +132,7 @@ uw_status uw_format_detect(const char *path, uw_format *out, uw_err *err) {
     *out = UW_FORMAT_UNKNOWN;
     if (stat(path, &st)) return uw__io_fail(err, path, "open", errno, false);
     if (S_ISDIR(st.st_mode)) {
-        if (is_checkpoint(path)) *out = UW_FORMAT_CHECKPOINT;
+        *out = folder_kind(path);
         return UW_OK;
     }
     uw_status s = uw__store_open(path, &fd, &size, err);

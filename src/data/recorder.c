@@ -52,6 +52,7 @@ struct uw_recorder {
     buffer batch;                   /* encoded frames of BATCH_ROWS rows */
     size_t *batch_bytes;            /* [BATCH_ROWS * columns] */
     size_t slot[UW_MAX_COLUMNS];    /* bytes set aside for an encoded frame */
+    bool stored[UW_MAX_COLUMNS];    /* cells are uw__stored */
     uw__encoder **encoders;         /* one per worker */
     int32_t num_encoders;
     double synced; /* when */
@@ -363,6 +364,15 @@ static void encode_row(void *arg, size_t row, int32_t worker) {
     for (int32_t i = 0; i < columns; i++) {
         const uw_column *c = &rec->header.columns[i];
         if (!uw__column_is_frames(c)) continue;
+        if (rec->stored[i]) {
+            const uw__stored *frame = (const uw__stored *)b->cells[i] + b->first + (int64_t)row;
+            size_t *bytes = &b->rec->batch_bytes[row * (size_t)columns + (size_t)i];
+            *bytes = frame->bytes <= rec->slot[i] ? frame->bytes : 0;
+            if (!*bytes) b->status[row] = UW_EFORMAT; /* larger than any frame of this size */
+            memcpy(slot, frame->data, *bytes);
+            slot += rec->slot[i];
+            continue;
+        }
         const uw_status s = uw__frame_encode(
             rec->encoders[worker], c, cell_of(rec, b->cells, i, b->first + (int64_t)row),
             rec->header.row_bytes[i], slot, rec->slot[i],
@@ -449,6 +459,10 @@ uw_status uw__recorder_rows(uw_recorder *rec, uw_context *ctx, const void *const
         }
     }
     return UW_OK;
+}
+
+void uw__recorder_take_stored(uw_recorder *rec, const bool *stored) {
+    memcpy(rec->stored, stored, (size_t)rec->header.num_columns * sizeof *stored);
 }
 
 uw_status uw_recorder_row(uw_recorder *rec, const void *const *cells, uw_err *err) {

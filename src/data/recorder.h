@@ -14,4 +14,13 @@ void uw__recorder_discard(uw_recorder *rec);
 uw_status uw__recorder_rows(uw_recorder *rec, uw_context *ctx, const void *const *cells,
                             int64_t rows, uw_err *err);
 
+/* A frame as it is stored. */
+typedef struct uw__stored {
+    void *data;
+    size_t bytes;
+} uw__stored;
+/* From now on cells of the columns that `stored` [num_columns] marks are arrays of uw__stored: frames
+ * of the column's codec that the caller has decoded once, taken over byte by byte. */
+void uw__recorder_take_stored(uw_recorder *rec, const bool *stored);
+
 #endif

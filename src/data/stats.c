@@ -7,6 +7,7 @@
 
 #include "dataset_internal.h"
 #include "fileio.h"
+#include "source.h"
 
 enum {
     PIECE_BYTES = 1 << 20, /* rows are read in pieces of about this size */
@@ -18,25 +19,22 @@ typedef void rows_fn(void *state, const void *rows, int64_t count);
 
 /* Read all rows of a column (about `most` of them, evenly spread, when most > 0), episode by
  * episode. */
-static uw_status each_rows(const uw_dataset *data, int32_t column, int64_t most, rows_fn *fn,
+static uw_status each_rows(uw__source *source, int32_t column, int64_t most, rows_fn *fn,
                            void *state, uw_err *err) {
-    const size_t size = uw__dataset_header(data)->row_bytes[column];
-    const int64_t total = uw_dataset_total_rows(data), episodes = uw_dataset_episodes(data);
+    const size_t size = source->row_bytes[column];
+    const int64_t total = source->total_rows;
     const int64_t stride = most > 0 && total > most ? (total + most - 1) / most : 1;
-    int64_t piece = (int64_t)(PIECE_BYTES / size), skip = 0;
+    int64_t piece = stride > 1 ? 1 : (int64_t)(PIECE_BYTES / size), skip = 0;
     uw_status s = UW_OK;
     if (piece < 1) piece = 1;
     unsigned char *rows = malloc((size_t)piece * size);
-    if (!rows) {
-        return uw__no_memory(err, uw__dataset_name(data), (uint64_t)piece * size);
-    }
-    for (int64_t e = 0; !s && e < episodes; e++) {
-        const int64_t length = uw_dataset_episode_rows(data, e);
+    if (!rows) return uw__no_memory(err, source->name, (uint64_t)piece * size);
+    for (int64_t e = 0; !s && e < source->num_episodes; e++) {
+        const int64_t length = source->episode_rows[e];
         int64_t row = skip; /* the rhythm of a stride goes on across episodes */
         while (!s && row < length) {
-            const int64_t left = (length - row + stride - 1) / stride;
-            const int64_t n = left < piece ? left : piece;
-            s = uw_dataset_rows(data, column, e, row, n, stride, rows, err);
+            const int64_t n = length - row < piece ? length - row : piece;
+            s = source->rows(source, column, e, row, n, rows, err);
             if (!s) fn(state, rows, n);
             row += n * stride;
         }
@@ -107,14 +105,12 @@ static void summary_rows(void *state, const void *rows, int64_t count) {
     }
 }
 
-uw_status uw_dataset_stats(const uw_dataset *data, int32_t column, uw_column_stats *out,
-                           uw_err *err) {
-    const uw_column *c = uw__dataset_column_checked(data, column, err);
-    if (!c) return UW_EINVAL;
-    const size_t row_bytes = uw__dataset_header(data)->row_bytes[column];
-    summary s = {.dtype = c->dtype, .row_numbers = row_bytes / uw_dtype_bytes(c->dtype)};
+uw_status uw__source_stats(uw__source *source, int32_t column, uw_column_stats *out, uw_err *err) {
+    const uw_column *c = &source->columns[column];
+    summary s = {.dtype = c->dtype,
+                 .row_numbers = source->row_bytes[column] / uw_dtype_bytes(c->dtype)};
     const int64_t most = uw__column_is_frames(c) ? SAMPLED_FRAMES : 0;
-    const uw_status status = each_rows(data, column, most, summary_rows, &s, err);
+    const uw_status status = each_rows(source, column, most, summary_rows, &s, err);
     if (status) return status;
     if (s.m.n) {
         s.stats.mean = s.m.mean;
@@ -124,6 +120,14 @@ uw_status uw_dataset_stats(const uw_dataset *data, int32_t column, uw_column_sta
     }
     *out = s.stats;
     return UW_OK;
+}
+
+uw_status uw_dataset_stats(const uw_dataset *data, int32_t column, uw_column_stats *out,
+                           uw_err *err) {
+    uw__source source;
+    if (!uw__dataset_column_checked(data, column, err)) return UW_EINVAL;
+    uw__source_view(data, &source);
+    return uw__source_stats(&source, column, out, err);
 }
 
 /* ---- normaliser --------------------------------------------------------------------------- */
@@ -149,24 +153,23 @@ static void normaliser_rows(void *state, const void *rows, int64_t count) {
     }
 }
 
-uw_status uw_dataset_normaliser(const uw_dataset *data, int32_t column, float *mean, float *std,
+uw_status uw__source_normaliser(uw__source *source, int32_t column, float *mean, float *std,
                                 uw_err *err) {
-    const uw_column *c = uw__dataset_column_checked(data, column, err);
-    if (!c) return UW_EINVAL;
+    const uw_column *c = &source->columns[column];
     if (c->dtype != UW_DTYPE_F32 && c->dtype != UW_DTYPE_F64) {
         uw_fail(err, UW_ESHAPE, "%s: column '%s': normaliser, wanted F32 or F64, got %s",
-                uw__dataset_name(data), c->name, uw_dtype_str(c->dtype));
+                source->name, c->name, uw_dtype_str(c->dtype));
         uw_err_fix(err, "only columns of floating-point numbers are normalised");
         return UW_ESHAPE;
     }
-    const size_t row_bytes = uw__dataset_header(data)->row_bytes[column];
+    const size_t row_bytes = source->row_bytes[column];
     normaliser n = {.dtype = c->dtype, .dim = row_bytes / uw_dtype_bytes(c->dtype)};
     n.m = calloc(n.dim, sizeof *n.m);
-    if (!n.m) return uw__no_memory(err, uw__dataset_name(data), n.dim * sizeof *n.m);
-    uw_status s = each_rows(data, column, 0, normaliser_rows, &n, err);
+    if (!n.m) return uw__no_memory(err, source->name, n.dim * sizeof *n.m);
+    uw_status s = each_rows(source, column, 0, normaliser_rows, &n, err);
     if (!s && !n.m[0].n) {
-        s = uw_fail(err, UW_ENONFINITE, "%s: column '%s': no row without NaN",
-                    uw__dataset_name(data), c->name);
+        s = uw_fail(err, UW_ENONFINITE, "%s: column '%s': no row without NaN", source->name,
+                    c->name);
         uw_err_fix(err, "choose a column that holds numbers");
     }
     for (size_t i = 0; !s && i < n.dim; i++) {
@@ -176,4 +179,12 @@ uw_status uw_dataset_normaliser(const uw_dataset *data, int32_t column, float *m
     }
     free(n.m);
     return s;
+}
+
+uw_status uw_dataset_normaliser(const uw_dataset *data, int32_t column, float *mean, float *std,
+                                uw_err *err) {
+    uw__source source;
+    if (!uw__dataset_column_checked(data, column, err)) return UW_EINVAL;
+    uw__source_view(data, &source);
+    return uw__source_normaliser(&source, column, mean, std, err);
 }

@@ -1,5 +1,5 @@
 /* Rows of an HDF5 array: contiguous, or chunk by chunk through a slab of whole rows. */
-#include "hdf5.h"
+#include "h5.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

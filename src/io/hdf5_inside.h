@@ -2,7 +2,7 @@
 #ifndef UW_HDF5_INSIDE_H
 #define UW_HDF5_INSIDE_H
 
-#include "hdf5.h"
+#include "h5.h"
 
 enum {
     UW__H5_DIMS = 8,         /* of an array */

@@ -12,6 +12,9 @@ uw_status uw__png_decode(const char *name, const void *data, size_t size, uint8_
                          int32_t *width, int32_t *height, uw_err *err);
 uw_status uw__jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t quality,
                           void **data, size_t *size, uw_err *err);
+/* Read a picture's size from its header. */
+uw_status uw__jpeg_size(const void *data, size_t size, int32_t *width, int32_t *height,
+                        uw_err *err);
 /* Decode into out [height, width, 3]; UW_ESHAPE when the picture has another size. */
 uw_status uw__jpeg_decode(const void *data, size_t size, int32_t width, int32_t height,
                           uint8_t *out, uw_err *err);

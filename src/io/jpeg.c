@@ -104,6 +104,25 @@ uw_status uw__jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int
     return UW_OK;
 }
 
+uw_status uw__jpeg_size(const void *data, size_t size, int32_t *width, int32_t *height,
+                        uw_err *err) {
+    struct jpeg_decompress_struct d = {0};
+    handler h;
+    d.err = &h.base;
+    handler_init(&h);
+    if (setjmp(h.back)) {
+        jpeg_destroy_decompress(&d);
+        return uw__refuse(err, UW_EFORMAT, "jpeg", "bad_jpeg", FIX_COPY, "%.120s", h.text);
+    }
+    jpeg_create_decompress(&d);
+    jpeg_mem_src(&d, data, (unsigned long)size);
+    jpeg_read_header(&d, TRUE);
+    *width = (int32_t)d.image_width; /* at most MAX_SIDE */
+    *height = (int32_t)d.image_height;
+    jpeg_destroy_decompress(&d);
+    return UW_OK;
+}
+
 uw_status uw__jpeg_decode(const void *data, size_t size, int32_t width, int32_t height,
                           uint8_t *out, uw_err *err) {
     struct jpeg_decompress_struct d = {0};
@@ -147,6 +166,12 @@ static uw_status without(uw_err *err) {
 uw_status uw__jpeg_encode(const uint8_t *rgb, int32_t width, int32_t height, int32_t quality,
                           void **data, size_t *size, uw_err *err) {
     (void)rgb, (void)width, (void)height, (void)quality, (void)data, (void)size;
+    return without(err);
+}
+
+uw_status uw__jpeg_size(const void *data, size_t size, int32_t *width, int32_t *height,
+                        uw_err *err) {
+    (void)data, (void)size, (void)width, (void)height;
     return without(err);
 }
 

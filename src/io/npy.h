@@ -27,6 +27,15 @@ uw_status uw__npz_get(uw_npz *npz, int32_t i, uw_tensor *out, uw_err *err);
 uw_status uw__npz_strings(uw_npz *npz, int32_t i, const char ***strings, int64_t *count,
                           uw_err *err);
 
+/* Read member i in order without holding it: its shape and dtype in *out (data NULL), then bytes as
+ * asked for; the last ones are given out only when the archive's checksum holds.  Texts and
+ * column-major arrays are UW_EUNSUPPORTED, with *out filled in.  Own: *stream, closed before the npz. */
+typedef struct uw_npz_stream uw_npz_stream;
+uw_status uw__npz_stream_open(uw_npz *npz, int32_t i, uw_tensor *out, uw_npz_stream **stream,
+                              uw_err *err);
+uw_status uw__npz_stream_read(uw_npz_stream *stream, void *out, uint64_t bytes, uw_err *err);
+void uw__npz_stream_close(uw_npz_stream *stream);
+
 /* Stream an .npz out, atomically: begin a member, hand its data over in pieces, begin the next,
  * close. Members are stored; an archive that would need zip64 (4 GiB) is UW_EUNSUPPORTED.  The same
  * calls give the same bytes (no times).  close publishes and frees, also on error; abort leaves

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fileio.h"
+#include "internal.h"
 #include "npy_header.h"
 #include "utf8.h"
 #include "zip.h"
@@ -223,6 +224,56 @@ uw_status uw__npz_get(uw_npz *npz, int32_t i, uw_tensor *out, uw_err *err) {
                        .data = d->data};
     memcpy(out->shape, d->info.shape, sizeof out->shape);
     return UW_OK;
+}
+
+/* ---- in order ----------------------------------------------------------------------------- */
+
+struct uw_npz_stream {
+    uw_zip_stream *zip; /* owned */
+    uint64_t left;      /* bytes of the array still to come */
+    bool alone;
+};
+
+uw_status uw__npz_stream_open(uw_npz *npz, int32_t i, uw_tensor *out, uw_npz_stream **stream,
+                              uw_err *err) {
+    uw_npy_info info;
+    uw_npz_stream *st = calloc(1, sizeof *st);
+    if (!st) return uw__no_memory(err, npz->path, sizeof *st);
+    uw_status s = uw__zip_open(npz->fd, npz->path, &npz->members[i], &st->zip, err);
+    if (!s) s = read_header(npz, i, st->zip, &info, err);
+    if (!s) {
+        *out = (uw_tensor){
+            .name = npz->members[i].name, .dtype = info.dtype, .num_dims = info.num_dims};
+        memcpy(out->shape, info.shape, sizeof out->shape);
+    }
+    if (!s && (info.letters || (info.fortran && info.num_dims > 1))) {
+        s = uw__refuse(err, UW_EUNSUPPORTED, npz->path,
+                       info.letters ? "text_array" : "column_major",
+                       "save it again with numpy.ascontiguousarray",
+                       "member %.60s: wanted numbers in row-major order", npz->members[i].name);
+    }
+    if (s) {
+        uw__npz_stream_close(st);
+        return s;
+    }
+    st->left = info.data_bytes;
+    st->alone = npz->alone;
+    *stream = st;
+    return UW_OK;
+}
+
+uw_status uw__npz_stream_read(uw_npz_stream *stream, void *out, uint64_t bytes, uw_err *err) {
+    UW_ASSERT(bytes <= stream->left);
+    uw_status s = uw__zip_get(stream->zip, out, bytes, err);
+    if (s) return s;
+    stream->left -= bytes;
+    return stream->left ? UW_OK : uw__zip_end(stream->zip, stream->alone, err);
+}
+
+void uw__npz_stream_close(uw_npz_stream *stream) {
+    if (!stream) return;
+    uw__zip_close(stream->zip);
+    free(stream);
 }
 
 static uint32_t letter_at(const unsigned char *p) {

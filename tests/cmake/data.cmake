@@ -4,3 +4,4 @@ uw_test(damage_dataset SOURCES property/damage_dataset.c MODULES data LABELS pro
 target_link_options(damage_dataset PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
   -Wl,--wrap=strdup -Wl,--wrap=mmap)
 uw_test(test_convert SOURCES unit/test_convert.c MODULES data LABELS unit)
+uw_test(test_hdf5 SOURCES unit/test_hdf5.c MODULES data LABELS unit)

@@ -414,7 +414,7 @@ static void test_unsupported(void **state) {
         size_t size;
         uw_status status;
     } bad[] = {
-        {"x.h5", "\x89HDF\r\n\x1a\nrest", 12, UW_EUNSUPPORTED},
+        {"x.h5", "\x89HDF\r\n\x1a\nrest", 12, UW_EFORMAT},
         {"x.pt", "\x80\x02}q\x00.", 6, UW_EUNSUPPORTED},
         {"x.npy", "\x93NUMPY\x01\x00", 8, UW_EUNSUPPORTED},
         {"x.bin", "\x00\x01\x02", 3, UW_EFORMAT},
@@ -431,7 +431,7 @@ static void test_unsupported(void **state) {
                      UW_ENOTFOUND);
     record();
     snprintf(file, sizeof file, "%s/b.png", dir);
-    assert_int_equal(convert_fails(path, file, ".uw, .npz or .csv"), UW_EUNSUPPORTED);
+    assert_int_equal(convert_fails(path, file, ".uw, .h5, .npz or .csv"), UW_EUNSUPPORTED);
 }
 
 /* A stop requested half-way leaves nothing. */

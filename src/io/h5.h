@@ -3,8 +3,8 @@
  *
  * Reading never trusts a size: every structure is read with pread after its place was checked
  * against the file, and what is held in memory does not grow with the file. */
-#ifndef UW_HDF5_H
-#define UW_HDF5_H
+#ifndef UW_H5_H
+#define UW_H5_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,5 +46,24 @@ uw_status uw__h5_array(uw_h5 *h5, int32_t i, uw_h5_array *out, uw_err *err);
 uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *out, uw_err *err);
 /* Return the text of a string attribute of the root group, the file's; NULL when there is none. */
 const char *uw__h5_text(uw_h5 *h5, const char *name);
+
+/* ---- out ---------------------------------------------------------------------------------- */
+
+typedef struct uw_h5_writer uw_h5_writer;
+
+/* Create a file (or empty one), or open one of ours to go on.  Without libhdf5: UW_EUNSUPPORTED.
+ * Own: *out, uw__h5_writer_close. */
+uw_status uw__h5_writer_open(const char *path, bool append, uw_h5_writer **out, uw_err *err);
+/* Declare the next array (ids count from 0): rows of `shape` [num_dims], kept in chunks of chunk_rows.
+ * When going on it must be there with the same type and shape (UW_ESHAPE), and ends after keep rows. */
+uw_status uw__h5_writer_array(uw_h5_writer *w, const char *name, uw_dtype dtype, int32_t num_dims,
+                              const int64_t *shape, int64_t chunk_rows, int64_t keep, uw_err *err);
+/* Append rows to an array. */
+uw_status uw__h5_writer_rows(uw_h5_writer *w, int32_t array, int64_t count, const void *data,
+                             uw_err *err);
+/* Set a text attribute of the root group. */
+uw_status uw__h5_writer_text(uw_h5_writer *w, const char *name, const char *text, uw_err *err);
+/* Finish and sync; always frees; NULL allowed. */
+uw_status uw__h5_writer_close(uw_h5_writer *w, uw_err *err);
 
 #endif
