@@ -125,6 +125,8 @@ typedef struct uw_env_class {
     /* Write the scripted action towards the goal (the oracle), and the straight one. */
     void (*oracle)(const void *self, float *action);
     void (*straight)(const void *self, float *action);
+    /* Write the action of the expert that collects, before its noise; nullable: the oracle. */
+    void (*expert)(const void *self, float *action);
     /* Write the action of the weak policy from independent uniform numbers [action_dim] in [-1, 1];
      * nullable: the numbers themselves. */
     void (*weak)(const void *self, const double *uniform, float *action);
@@ -170,7 +172,8 @@ typedef struct uw_variation {
     double value[UW_MAX_FACTOR_VALUES][UW_MAX_FACTOR_DIM]; /* [num_factors][dim] when fixed */
 } uw_variation;
 
-/* Parse "NAME=VALUE" (numbers separated by commas; a colour also as #rrggbb) or "NAME~sample" into v.
+/* Parse "NAME=VALUE" (numbers separated by commas; a colour also as #rrggbb, a named value as its name) or
+ * "NAME~sample" into v.  "agent~sample" samples every factor "agent....", "all~sample" every one but ours.
  * Returns UW_EINVAL with the range or a "did you mean". */
 UW_API uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_variation *v,
                                     uw_err *err);

@@ -89,7 +89,7 @@ void uw__policy_act(uw_policy *p, const void *self, float *action) {
         act_random(p, action);
         break;
     case UW_POLICY_EXPERT:
-        p->cls->oracle(self, action);
+        (p->cls->expert ? p->cls->expert : p->cls->oracle)(self, action);
         for (int32_t i = 0; i < dim; i++)
             action[i] =
                 (float)clip((double)(action[i] + expert_noise_std * uw__rng_normal(&p->rng)));

@@ -11,7 +11,7 @@
 
 typedef enum uw_policy_kind {
     UW_POLICY_RANDOM = 0, /* keeps a heading that drifts, and sometimes takes another */
-    UW_POLICY_EXPERT = 1, /* the world's oracle under strong noise */
+    UW_POLICY_EXPERT = 1, /* the world's expert under strong noise */
     UW_POLICY_WEAK = 2,   /* independent uniform actions */
     UW_POLICY_NONE = 3    /* stands still */
 } uw_policy_kind;

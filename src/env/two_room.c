@@ -14,10 +14,13 @@
 
 enum { MAX_ORACLE_STEPS = 1000 };
 
-static const double border = 14.0;      /* px: inner edge of the outer walls, 14 and 210 */
-static const double door_slack = 1.75;  /* px: a door is this much wider to the rules than drawn */
-static const double push_back = 0.5;    /* px: a blocked step ends this far before the wall */
-static const float success_radius = 16; /* px */
+static const double border = 14.0;     /* px: inner edge of the outer walls, 14 and 210 */
+static const double door_slack = 1.75; /* px: a door is this much wider to the rules than drawn */
+static const double push_back = 0.5;   /* px: a blocked step ends this far before the wall */
+static const double fit = 1.1;         /* radii: half of a door that the agent fits */
+static const float door_reached =
+    10.5f; /* px from a door's centre where the expert turns to the goal */
+static const float success_radius = 16;    /* px */
 static const float min_task_distance = 32; /* px between start and goal of a task */
 
 /* ---- motion ------------------------------------------------------------------------------------
@@ -34,6 +37,7 @@ void uw__room_init(const double *values, uw_room *room) {
         .high = UW_ROOM_EDGE - border - radius,
         .wall_low = UW_ROOM_MIDDLE - half - radius,
         .wall_high = UW_ROOM_MIDDLE + half + radius,
+        .least_half = fit * radius,
         .num_doors = (int32_t)values[UW_ROOM_DOOR_NUMBER],
     };
     for (int32_t i = 0; i < room->num_doors; i++) {
@@ -198,6 +202,42 @@ static void room_straight(const void *self, float *action) {
     head_for(world, point, action);
 }
 
+/* Write the centre of the nearest door that fits; return how far it is, INFINITY when there is
+ * none. */
+static float nearest_door(const uw_two_room *world, float *center) {
+    const uw_room *room = &world->room;
+    float nearest = INFINITY;
+    for (int32_t i = 0; i < room->num_doors; i++) {
+        float at[2];
+        at[room->across] = UW_ROOM_MIDDLE;
+        at[1 - room->across] = (float)room->door[i];
+        const float far = uw__room_distance(at, world->position);
+        if (room->half[i] < room->least_half || far >= nearest) continue;
+        nearest = far;
+        memcpy(center, at, sizeof at);
+    }
+    return nearest;
+}
+
+/* The reference's expert: through the nearest door that fits when the goal is in the other room,
+ * straight otherwise, with actions of length 1.  It is not the shortest way, but its datasets were
+ * made with it. */
+static void room_expert(const void *self, float *action) {
+    const uw_two_room *world = self;
+    const int32_t u = world->room.across;
+    float point[2] = {world->goal[0], world->goal[1]}, door[2];
+    if ((world->position[u] > UW_ROOM_MIDDLE) != (world->goal[u] > UW_ROOM_MIDDLE)) {
+        const float far = nearest_door(world, door);
+        if (isinf(far))
+            point[u] = UW_ROOM_MIDDLE; /* the wall before the goal: as near as one gets */
+        else if (far > door_reached)
+            memcpy(point, door, sizeof point);
+    }
+    const float length = uw__room_distance(point, world->position);
+    for (int i = 0; i < 2; i++)
+        action[i] = length > 1e-8f ? (point[i] - world->position[i]) / length : 0.0f;
+}
+
 static double room_path_length(const double *values, const double *from, const double *to) {
     uw_room room;
     uw__room_init(values, &room);
@@ -228,6 +268,7 @@ const uw_env_class uw__two_room = {
     .draw = uw__room_draw,
     .oracle = room_oracle,
     .straight = room_straight,
+    .expert = room_expert,
     .sample_task = room_sample_task,
     .path_length = room_path_length,
 };

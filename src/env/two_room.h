@@ -47,6 +47,7 @@ typedef struct uw_room {
     double low, high;           /* both coordinates stay in [low, high] */
     double wall_low, wall_high; /* a centre strictly between them is in the wall band */
     int32_t num_doors;
+    double least_half;          /* of a door that the agent fits, px */
     int32_t door[UW_ROOM_DOORS], half[UW_ROOM_DOORS]; /* centre along the wall and half extent, px */
 } uw_room;
 

@@ -71,7 +71,9 @@ static double widest_door(const double *values) {
 }
 
 static bool door_fits(const double *values) {
-    return widest_door(values) >= 1.1 * values[UW_ROOM_AGENT_RADIUS];
+    uw_room room;
+    uw__room_init(values, &room);
+    return widest_door(values) >= room.least_half;
 }
 
 /* The reference compares in float32; a position that is NaN is not placed yet, and breaks no rule.

@@ -25,6 +25,13 @@ static void reset_to(uw_env *env, uw_npz *npz, int64_t row) {
     CHECK_OK(uw_env_reset(env, 0, values, fixed, &err), &err);
 }
 
+/* Largest difference from what the reference's expert does without noise. */
+static double expert_error(const uw_env *env, const float *want) {
+    float got[2];
+    uw_env_class_of(env)->expert(uw_env_self((uw_env *)env), got);
+    return fmax(fabs((double)(got[0] - want[0])), fabs((double)(got[1] - want[1])));
+}
+
 static uw_env *new_world(void) {
     uw_env *env = NULL;
     uw_err err = {0};
@@ -50,8 +57,13 @@ static void test_motion(void **state) {
     assert_true(episodes > 0 && steps > 0 && agent.shape[1] == steps + 1);
     const float *at = agent.data, *from = start.data, *act = action.data, *goal = target.data;
     uw_env *env = new_world();
-    int64_t differing = 0, clipped = 0, successes = 0;
-    double worst = 0.0;
+    int64_t differing = 0, clipped = 0, successes = 0, expert_steps = 0;
+    double worst = 0.0, expert = 0.0;
+    const char **kinds = NULL;
+    int64_t num_kinds = 0;
+    uw_err err = {0};
+    CHECK_OK(uw__npz_strings(npz, uw__npz_find(npz, "kind"), &kinds, &num_kinds, &err), &err);
+    assert_int_equal(num_kinds, episodes);
     for (int64_t e = 0; e < episodes; e++) {
         float now[2], aim[2];
         reset_to(env, npz, e);
@@ -64,6 +76,10 @@ static void test_motion(void **state) {
             uw_step step;
             if (trace_number(&teleported, i) != 0.0)
                 assert_int_equal(place_at(env, from + 2 * i), UW_OK);
+            if (!strcmp(kinds[e], "expert")) {
+                expert = fmax(expert, expert_error(env, act + 2 * i));
+                expert_steps++;
+            }
             assert_int_equal(uw_env_step(env, act + 2 * i, &step), UW_OK);
             place_state(env, now);
             differing += memcmp(now, at + 2 * row, sizeof now) != 0;
@@ -79,6 +95,8 @@ static void test_motion(void **state) {
                   (int)episodes, (int)steps, (int)differing, worst, (int)clipped, (int)successes);
     assert_int_equal(differing, 0);
     CHECK_NEAR(worst, 0, 2e-5);
+    print_message("%d actions of the expert differ by up to %.3g\n", (int)expert_steps, expert);
+    CHECK_NEAR(expert, 0, 1e-6);               /* some roundings of numbers up to 1 */
     assert_true(clipped > 0 && successes > 0); /* the trace does exercise both */
     uw_env_free(env);
     uw__npz_close(npz);
