@@ -16,12 +16,13 @@ uw_test(parity_golden_step1 SOURCES parity/golden_step.c MODULES train LABELS pa
 uw_test_again(parity_golden_step5 parity_golden_step1 step5)
 # The encoder takes a few rows at once and computes them again in the backward: the same numbers.
 uw_test_again(parity_golden_step5_chunks parity_golden_step1 step5 7)
+uw_test(parity_golden_curve SOURCES parity/golden_curve.c MODULES train LABELS parity)
+uw_parity_isas(parity_golden_curve parity_golden_curve)
 uw_parity_isas(parity_golden_step1 parity_golden_step1 step1)
 uw_parity_isas(parity_golden_step5 parity_golden_step1 step5)
 
 uw_test(test_train_settings SOURCES unit/test_train_settings.c MODULES train LABELS unit)
 uw_test(test_train_parts SOURCES unit/test_train_parts.c MODULES train LABELS unit)
-uw_test(test_redraw SOURCES unit/test_redraw.c MODULES train eval LABELS unit)
 uw_test(test_train_run SOURCES unit/test_train_run.c MODULES train LABELS unit)
 
 uw_test(train_same_bits SOURCES property/train_same_bits.c MODULES train LABELS property)

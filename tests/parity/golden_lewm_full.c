@@ -1,6 +1,7 @@
 /* LeWM at its published size, 18,034,478 numbers in 303 tensors from a closed formula, against the
  * reference: forward and training; with the argument `plan`, rollouts and their gradients.  Large
  * stages are compared by norm, mean, spread and samples. */
+#include "lewm_formula.h"
 #include "lewm_golden.h"
 
 static lewm model;
@@ -8,64 +9,6 @@ static char salt[256]; /* put before every name that is hashed */
 static int frame0;     /* number of the first frame */
 
 static const char *const files[] = {"lewm_full/eval", "lewm_full/plan", "lewm_full/train"};
-
-/* A name's stream of numbers: FNV-1a of salt and name. */
-static uint64_t stream(const char *name) {
-    const char *parts[] = {salt, name};
-    uint64_t h = 0xCBF29CE484222325u;
-    for (int i = 0; i < 2; i++)
-        for (const char *at = parts[i]; *at; at++) h = (h ^ (uint8_t)*at) * 0x100000001B3u;
-    return h;
-}
-
-/* In [-1, 1), a multiple of 2^-23: splitmix64 in counter mode. */
-static double draw(uint64_t h, uint64_t i) {
-    uint64_t x = h + (i + 1) * 0x9E3779B97F4A7C15u;
-    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
-    return (double)((x ^ x >> 31) >> 40) / 8388608.0 - 1.0;
-}
-
-static bool ends_with(const char *name, const char *tail) {
-    const size_t n = strlen(name), m = strlen(tail);
-    return n >= m && !strcmp(name + n - m, tail);
-}
-
-/* Element value = offset + scale * draw; the first rule that fits. */
-static void rule(const uw_net_tensor *t, double *offset, double *scale) {
-    const double fan_in = t->num_dims ? (double)t->count / (double)t->shape[0] : 1.0;
-    *offset = 0.0;
-    if (ends_with(t->name, ".num_batches_tracked"))
-        *offset = 1000.0, *scale = 0.0;
-    else if (ends_with(t->name, ".running_var"))
-        *offset = 1.0, *scale = 0.5;
-    else if (ends_with(t->name, ".running_mean"))
-        *scale = 0.2;
-    else if (t->num_dims == 1 && ends_with(t->name, ".weight"))
-        *offset = 1.0, *scale = 0.2;
-    else if (t->num_dims == 1)
-        *scale = 0.1;
-    else if (ends_with(t->name, ".weight"))
-        *scale = sqrt(3.0 / fan_in);
-    else
-        *scale = 0.5;
-}
-
-static void fill_numbers(void) {
-    for (int32_t i = 0; i < model.net.num_tensors; i++) {
-        const uw_net_tensor *t = &model.net.tensors[i];
-        const uint64_t from = stream(t->name);
-        float *x = lewm_numbers(&model, t);
-        double offset, scale;
-        rule(t, &offset, &scale);
-        for (size_t k = 0; k < t->count; k++) x[k] = (float)(offset + scale * draw(from, k));
-    }
-}
-
-static void fill(float *x, size_t n, const char *name, double scale) {
-    const uint64_t from = stream(name);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * draw(from, i));
-}
 
 static size_t frame_bytes(void) {
     const size_t side = (size_t)model.net.config.image_size;
@@ -118,14 +61,14 @@ static int setup(void **state) {
     const lewm_meta meta = read_meta(&windows, &frames);
     if (!windows) return 0;
     model = lewm_new(&meta, windows, frames);
-    fill_numbers();
+    formula_numbers(salt, &model.net, model.params, model.buffers);
     uint8_t *frame = malloc(frame_bytes());
     for (size_t f = 0; f < windows * frames; f++) {
         draw_frame(frame, frame0 + (int)f);
         uw__net_prepare(&model.e, &model.net, frame, 1, model.x + f * frame_bytes());
     }
     free(frame);
-    fill(model.a, windows * frames * (size_t)model.net.action_block, "actions", 1.5);
+    formula_fill(model.a, windows * frames * (size_t)model.net.action_block, salt, "actions", 1.5);
     return 0;
 }
 
@@ -143,13 +86,9 @@ static void test_formula(void **state) {
         assert_int_equal(model.net.num_tensors, 303);
         assert_int_equal(model.net.num_params, 18034478);
     }
-    char kept[sizeof salt];
-    memcpy(kept, salt, sizeof salt);
-    salt[0] = '\0';
-    const uint64_t qkv = stream("predictor.transformer.layers.0.attn.to_qkv.weight");
-    memcpy(salt, kept, sizeof salt);
-    CHECK_NEAR((float)(0.125 * draw(qkv, 0)), -0.0288461596, 1e-10);
-    CHECK_NEAR((float)(0.125 * draw(qkv, 1)), -0.00859205425, 1e-11);
+    const uint64_t qkv = formula_stream("", "predictor.transformer.layers.0.attn.to_qkv.weight");
+    CHECK_NEAR((float)(0.125 * formula_draw(qkv, 0)), -0.0288461596, 1e-10);
+    CHECK_NEAR((float)(0.125 * formula_draw(qkv, 1)), -0.00859205425, 1e-11);
     if (model.net.config.image_size != 224) return;
     uint8_t *frame = malloc(frame_bytes());
     uint64_t sums[2] = {0};
@@ -246,7 +185,7 @@ static void test_plan(void **state) {
     for (size_t f = 0; f < frames; f++) draw_frame(pixels + f * frame_bytes(), frame0 + (int)f);
     uint8_t *goal = pixels + frames * frame_bytes();
     draw_frame(goal, frame0 + (int)(model.windows * model.frames) - 1);
-    fill(plans, count, "plans", 1.5);
+    formula_fill(plans, count, salt, "plans", 1.5);
     const lewm_plan plan = {.frames = pixels, .goal = goal, .past = model.a, .plans = plans};
     lewm_check_plans(&model, &g, &plan);
     free(pixels);
@@ -264,7 +203,7 @@ static void test_train(void **state) {
     char name[160];
     (void)state;
 
-    fill(directions, d * model.directions, "sigreg.directions", 1.0);
+    formula_fill(directions, d * model.directions, salt, "sigreg.directions", 1.0);
     lewm_directions(&model, directions);
     free(directions);
     lewm_forward(&model, true);

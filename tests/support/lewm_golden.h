@@ -207,17 +207,19 @@ static inline float *lewm_numbers(const lewm *m, const uw_net_tensor *t) {
     return (t->buffer ? m->buffers : m->params) + t->offset;
 }
 
-/* raw [D, P], columns not yet of unit length -> the regulariser's unit rows [P, D]. */
-static inline void lewm_directions(lewm *m, const float *raw) {
-    const size_t d = (size_t)m->net.config.latent_dim;
-    float *rows = uw__sigreg_directions_give(m->sigreg);
-    for (size_t p = 0; p < m->directions; p++) {
+/* raw [D, P], columns not yet of unit length -> rows [P, D] of unit length. */
+static inline void lewm_unit_rows(const float *raw, size_t d, size_t p, float *rows) {
+    for (size_t k = 0; k < p; k++) {
         double norm = 0.0;
+        for (size_t i = 0; i < d; i++) norm += (double)raw[i * p + k] * (double)raw[i * p + k];
         for (size_t i = 0; i < d; i++)
-            norm += (double)raw[i * m->directions + p] * (double)raw[i * m->directions + p];
-        for (size_t i = 0; i < d; i++)
-            rows[p * d + i] = (float)((double)raw[i * m->directions + p] / sqrt(norm));
+            rows[k * d + i] = (float)((double)raw[i * p + k] / sqrt(norm));
     }
+}
+
+static inline void lewm_directions(lewm *m, const float *raw) {
+    lewm_unit_rows(raw, (size_t)m->net.config.latent_dim, m->directions,
+                   uw__sigreg_directions_give(m->sigreg));
 }
 
 /* ---- planning ---- */
