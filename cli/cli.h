@@ -108,6 +108,9 @@ void cli_note(cli *c, const char *format, ...) UW_PRINTF(2, 3);
 int cli_finish(cli *c);
 void cli_end(cli *c);
 
+/* umwelt convert for IN of a model's format. */
+int cli_convert_model(cli *c, uw_format from);
+
 /* ---- shared pieces of verbs ---------------------------------------------------------------------- */
 
 json_t *cli_rate_json(const uw_rate *rate);

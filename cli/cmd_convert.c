@@ -1,13 +1,23 @@
-/* umwelt convert: between dataset formats. */
+/* umwelt convert: between dataset formats, and (convert_model.c) between model formats. */
 #include "cli.h"
 
 static const cli_option options[] = {
-    {"to", "KIND", "dataset | npz | csv", "by the name of OUT"},
+    {"to", "KIND", "dataset | npz | csv, of models safetensors | pt", "by the name of OUT"},
+    {"config", "FILE.json", "a model's description, as the reference saves it", "beside IN"},
+    {"normalisers", "DATA", "dataset that the model's actions are normalised by", NULL},
+    {"column", "NAME", "its actions", "action"},
+    {"frameskip", "N", "dataset rows per step of the model", "5"},
+    {"env", "WORLD", "world that the model belongs to", NULL},
+    {"layout", "NAME", "names in a .pt: transformers-4 | transformers-5", "transformers-4"},
     {0},
 };
 
 static int run(cli *c) {
     uw_err err = {0};
+    uw_format from = UW_FORMAT_UNKNOWN;
+    const uw_status known = uw_format_detect(c->args[0], &from, &err);
+    if (known) return cli_fail(c, known, &err);
+    if (from == UW_FORMAT_PT || from == UW_FORMAT_SAFETENSORS) return cli_convert_model(c, from);
     uw_format to = UW_FORMAT_UNKNOWN;
     static const char *const kinds[] = {"dataset", "npz", "csv", NULL};
     const char *word = cli_str(c, "to", NULL);
@@ -32,12 +42,16 @@ static int run(cli *c) {
 
 const cli_verb cli_convert = {
     .name = "convert",
-    .summary = "between dataset formats",
+    .summary = "between formats of datasets and of models",
     .arguments = "IN OUT",
     .about = "Convert a dataset between our container, NPZ and CSV, streaming.  The kind of IN is taken from its "
-             "content, that of OUT from its name or --to.  On an error nothing is left at OUT.",
+             "content, that of OUT from its name or --to.  On an error nothing is left at OUT.  "
+             "Convert a model from a PyTorch or safetensors checkpoint of the reference (LeWM) into one file that can "
+             "act, or a model of ours into weights and config.json for the reference.",
     .examples = "  umwelt convert plant.csv plant.uw\n"
-                "  umwelt convert experience.uw experience.npz\n",
+                "  umwelt convert experience.uw experience.npz\n"
+                "  umwelt convert weights.pt model.safetensors --config config.json --normalisers data.h5\n"
+                "  umwelt convert model.safetensors weights.pt\n",
     .min_args = 2,
     .max_args = 2,
     .options = options,
