@@ -141,7 +141,7 @@ static uw_status inspect_model(cli *c, const char *path, uw_err *err) {
     cli_say(c, "  %s\n  %" PRId64 " parameters in %d tensors, sha256 %s\n", text,
             uw_model_num_parameters(model), uw_model_num_tensors(model), hex);
     cli_say(c, "  preset %s, seed %" PRIu64 ", world %s, dataset %s, action held for %d env steps\n", p->preset,
-            p->seed, *p->env ? p->env : "-", p->dataset_hash, p->action_repeat);
+            p->seed, *p->env ? p->env : "-", *p->dataset_hash ? p->dataset_hash : "-", p->action_repeat);
     cli_say(c, "  varied in training: %s\n", *p->trained_factors ? p->trained_factors : "nothing");
     json_object_set_new(c->result, "architecture", json_string(text));
     json_object_set_new(c->result, "parameters", json_integer(uw_model_num_parameters(model)));
@@ -241,11 +241,12 @@ static int run(cli *c) {
     case UW_FORMAT_DATASET: s = inspect_dataset(c, path, &err); break;
     case UW_FORMAT_NPZ:
     case UW_FORMAT_NPY:
+    case UW_FORMAT_HDF5:
+    case UW_FORMAT_FOLDER:
     case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
     case UW_FORMAT_SAFETENSORS:
     case UW_FORMAT_PT: s = inspect_weights(c, path, &err); break;
     case UW_FORMAT_CHECKPOINT: s = inspect_checkpoint(c, path, &err); break;
-    case UW_FORMAT_HDF5:
     case UW_FORMAT_PNG:
     case UW_FORMAT_UNKNOWN:
         s = uw_fail(&err, UW_EUNSUPPORTED, "%s: %s, wanted a dataset, model, checkpoint, npz or csv", path,
