@@ -2,7 +2,8 @@
 #include "cli.h"
 
 static const cli_option options[] = {
-    {"to", "KIND", "dataset | npz | csv, of models safetensors | pt", "by the name of OUT"},
+    {"to", "KIND", "dataset | hdf5 | folder | npz | csv, of models safetensors | pt", "by the name of OUT"},
+    {"resume", NULL, "go on behind the last whole episode of OUT.partial", NULL},
     {"config", "FILE.json", "a model's description, as the reference saves it", "beside IN"},
     {"normalisers", "DATA", "dataset that the model's actions are normalised by", NULL},
     {"column", "NAME", "its actions", "action"},
@@ -19,7 +20,7 @@ static int run(cli *c) {
     if (known) return cli_fail(c, known, &err);
     if (from == UW_FORMAT_PT || from == UW_FORMAT_SAFETENSORS) return cli_convert_model(c, from);
     uw_format to = UW_FORMAT_UNKNOWN;
-    static const char *const kinds[] = {"dataset", "npz", "csv", NULL};
+    static const char *const kinds[] = {"dataset", "hdf5", "folder", "npz", "csv", NULL};
     const char *word = cli_str(c, "to", NULL);
     if (word) {
         const int code = cli_name(c, "format", word, kinds);
@@ -27,8 +28,11 @@ static int run(cli *c) {
         uw_format_parse(word, &to);
     }
     uw_convert_result r;
-    const uw_status status = uw_convert(c->ctx, c->args[0], c->args[1], to, c->force, &r, &err);
-    if (status == UW_EINTERRUPTED) return cli_interrupted(c, "the same command (nothing was left at %s)", c->args[1]);
+    const uw_status status = uw_convert_resumable(c->ctx, c->args[0], c->args[1], to, c->force,
+                                                  cli_flag(c, "resume"), &r, &err);
+    if (status == UW_EINTERRUPTED)
+        return cli_interrupted(c, "umwelt convert %s %s%s%s --resume%s", c->args[0], c->args[1], word ? " --to " : "",
+                               word ? word : "", c->force ? " --force" : "");
     if (status) return cli_fail(c, status, &err);
     json_object_update_new(c->result,
                            json_pack("{s:s,s:s,s:I,s:I}", "from", uw_format_str(r.from), "to",
@@ -44,12 +48,14 @@ const cli_verb cli_convert = {
     .name = "convert",
     .summary = "between formats of datasets and of models",
     .arguments = "IN OUT",
-    .about = "Convert a dataset between our container, NPZ and CSV, streaming.  The kind of IN is taken from its "
-             "content, that of OUT from its name or --to.  On an error nothing is left at OUT.  "
+    .about = "Convert a dataset between our container, HDF5 and folders as stable-worldmodel keeps them, NPZ and CSV, "
+             "streaming.  The kind of IN is taken from its content, that of OUT from its name or --to.  On an error "
+             "nothing is left at OUT; stopped, it leaves OUT.partial, and --resume goes on (NPZ and CSV begin again).  "
              "Convert a model from a PyTorch or safetensors checkpoint of the reference (LeWM) into one file that can "
              "act, or a model of ours into weights and config.json for the reference.",
     .examples = "  umwelt convert plant.csv plant.uw\n"
                 "  umwelt convert experience.uw experience.npz\n"
+                "  umwelt convert pusht_expert_train.h5 pusht.uw --resume\n"
                 "  umwelt convert weights.pt model.safetensors --config config.json --normalisers data.h5\n"
                 "  umwelt convert model.safetensors weights.pt\n",
     .min_args = 2,
