@@ -202,27 +202,95 @@ static uw_status inspect_checkpoint(cli *c, const char *path, uw_err *err) {
 
 /* ---- worlds -------------------------------------------------------------------------------------- */
 
-static int inspect_world(cli *c, const uw_env_class *world) {
-    static const char *const kinds[] = {"color", "real", "int"};
-    json_t *factors = json_array();
-    cli_say(c, "%s: world, %d action numbers, %d state numbers (%s)\n  %-26s %-6s %-18s %-18s %s\n", world->name,
-            world->action_dim, world->state_dim, world->state_unit, "factor of variation", "kind", "range",
-            "default", "changes");
-    for (int32_t i = 0; i < world->num_factors; i++) {
-        const uw_factor *f = &world->factors[i];
-        char range[64], init[96] = "";
-        snprintf(range, sizeof range, "%g .. %g", f->low[0], f->high[0]);
-        for (int32_t d = 0; d < f->dim; d++)
-            snprintf(init + strlen(init), sizeof init - strlen(init), "%s%g", d ? "," : "", f->init[d]);
-        cli_say(c, "  %-26s %-6s %-18s %-18s %s%s%s\n", f->name, kinds[f->kind], range, init,
-                f->affects_motion ? "motion" : "", f->affects_motion && f->affects_picture ? ", " : "",
-                f->affects_picture ? "picture" : "");
-        json_array_append_new(factors, json_pack("{s:s,s:s,s:f,s:f,s:i}", "name", f->name, "kind",
-                                                 kinds[f->kind], "low", f->low[0], "high", f->high[0], "dim",
-                                                 f->dim));
+static const char *const factor_kinds[] = {"color", "real", "int"};
+
+/* Numbers separated by commas, or the name of the one number. */
+static void value_text(const uw_factor *f, const double *value, char *text, size_t size) {
+    if (f->words) {
+        snprintf(text, size, "%s", f->words[(int32_t)(value[0] - f->low[0])]);
+        return;
     }
+    size_t used = 0;
+    for (int32_t i = 0; i < f->dim && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%g", i ? "," : "", value[i]);
+}
+
+/* What a factor changes, in words. */
+static const char *effect_text(const uw_factor *f) {
+    if (f->placed) return "start or goal";
+    if (f->affects_motion) return f->affects_picture ? "motion, picture" : "motion";
+    return f->affects_picture ? "picture" : "nothing";
+}
+
+static void print_factor(cli *c, const uw_factor *f) {
+    char kind[32], range[64], init[96], note[160] = "";
+    snprintf(kind, sizeof kind, f->dim > 1 && f->kind != UW_FACTOR_COLOR ? "%s x%d" : "%s",
+             factor_kinds[f->kind], f->dim);
+    snprintf(range, sizeof range, "%g .. %g", f->low[0], f->high[0]);
+    value_text(f, f->init, init, sizeof init);
+    if (f->placed) snprintf(note, sizeof note, ", drawn by every reset");
+    if (f->ours) snprintf(note, sizeof note, " (ours)");
+    for (int32_t i = 0; f->words && i <= (int32_t)(f->high[0] - f->low[0]); i++)
+        snprintf(note + strlen(note), sizeof note - strlen(note), "%s%s", i ? ", " : ": ", f->words[i]);
+    cli_say(c, "  %-24s %-8s %-20s %-13s %-9s %s%s\n", f->name, kind, range, init, f->unit ? f->unit : "-",
+            effect_text(f), note);
+    if (f->rule) cli_say(c, "  %-24s   rule: %s\n", "", f->rule);
+}
+
+static json_t *numbers_json(const double *value, int32_t dim) {
+    json_t *out = json_array();
+    for (int32_t i = 0; i < dim; i++) json_array_append_new(out, json_real(value[i]));
+    return out;
+}
+
+static json_t *factor_json(const uw_factor *f) {
+    json_t *words = f->words ? json_array() : json_null();
+    for (int32_t i = 0; f->words && i <= (int32_t)(f->high[0] - f->low[0]); i++)
+        json_array_append_new(words, json_string(f->words[i]));
+    return json_pack("{s:s,s:s,s:b,s:i,s:f,s:f,s:o,s:s?,s:b,s:b,s:b,s:b,s:s?,s:o}", "name", f->name, "kind",
+                     factor_kinds[f->kind], "wide", f->wide, "dim", f->dim, "low",
+                     f->low[0], "high", f->high[0], "default", numbers_json(f->init, f->dim), "unit", f->unit,
+                     "motion", f->affects_motion, "picture", f->affects_picture, "placed", f->placed, "ours", f->ours,
+                     "rule", f->rule, "words", words);
+}
+
+/* What of a world is recorded beside its pictures. */
+static void print_numbers(cli *c, const uw_env_class *world) {
+    json_t *states = json_array(), *readings = json_array();
+    cli_say(c, "  %d actions in [-1, 1]%s\n  state (%s, float%s):", world->action_dim,
+            world->takes_any_action ? ", others are taken as they are" : ", others are clipped", world->state_unit,
+            world->wide_state ? "64" : "32");
+    for (int32_t i = 0; i < world->state_dim; i++) {
+        cli_say(c, "%s %s", i ? "," : "", world->state_names[i]);
+        json_array_append_new(states, json_string(world->state_names[i]));
+    }
+    cli_say(c, "\n");
+    for (int32_t i = 0; i < world->num_readings; i++) {
+        const uw_reading *r = &world->readings[i];
+        cli_say(c, "  reading: %s, %d number%s (%s)\n", r->name, r->dim, r->dim > 1 ? "s" : "",
+                r->unit ? r->unit : "-");
+        json_array_append_new(readings,
+                              json_pack("{s:s,s:i,s:s?}", "name", r->name, "dim", r->dim, "unit", r->unit));
+    }
+    json_object_update_new(c->result, json_pack("{s:i,s:b,s:o,s:s,s:o}", "action_dim", world->action_dim,
+                                                "takes_any_action", world->takes_any_action, "state", states,
+                                                "state_unit", world->state_unit, "readings", readings));
+}
+
+static int inspect_world(cli *c, const uw_env_class *world) {
+    json_t *factors = json_array();
     json_object_set_new(c->result, "format", json_string("world"));
     json_object_set_new(c->result, "factors", factors);
+    cli_say(c, "%s: world\n", world->name);
+    print_numbers(c, world);
+    cli_say(c, "  %-24s %-8s %-20s %-13s %-9s %s\n", "factor of variation", "kind", "range", "default", "unit",
+            "changes");
+    for (int32_t i = 0; i < world->num_factors; i++) {
+        print_factor(c, &world->factors[i]);
+        json_array_append_new(factors, factor_json(&world->factors[i]));
+    }
+    cli_say(c, "  --variation NAME=VALUE fixes a factor, NAME~sample draws it in every episode%s\n",
+            world->sample ? ", as stable-worldmodel does with the same seed (not what is ours)" : "");
     return cli_finish(c);
 }
 
