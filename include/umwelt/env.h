@@ -95,7 +95,7 @@ typedef struct uw_env_class {
     uw_status (*init)(void *self, uw_err *err);
     void (*fini)(void *self);
     /* Check values together; err names the factor and the rule.  NaN in a placed factor: not decided
-     * yet, reset will place it. */
+     * yet, reset will place it.  Nullable: every value in its range is fine. */
     uw_status (*check)(const double *values, uw_err *err);
     /* Start an episode: place start and goal from the seed where `fixed` does not say, take values. */
     uw_status (*reset)(void *self, uint64_t seed, const double *values, const bool *fixed,

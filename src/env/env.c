@@ -38,7 +38,7 @@ static const char snapshot_magic[8] = "uw-snap";
  */
 
 static bool functions_ok(const uw_env_class *c) {
-    return c->check && c->reset && c->step && c->get_state && c->set_state && c->set_goal &&
+    return c->reset && c->step && c->get_state && c->set_state && c->set_goal &&
            c->get_goal && c->draw && c->oracle && c->straight && c->sample_task &&
            !c->init == !c->fini && !c->save == !c->restore && (!c->save || c->snapshot_bytes);
 }

@@ -50,7 +50,7 @@ uw_status uw__values_check(const uw_env_class *cls, const double *values, const 
             decided ? factor_check(cls->name, f, seen + f->offset, err) : UW_OK;
         if (status) return status;
     }
-    return cls->check(seen, err);
+    return cls->check ? cls->check(seen, err) : UW_OK;
 }
 
 /* ---- parsing -----------------------------------------------------------------------------------
