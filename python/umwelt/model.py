@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ._abi import (DTYPES, UmweltError, aligned, array, as_dict, check, ffi, floats, lib, new_err, path_bytes, pointer,
-                   text, view)
+from ._abi import (DTYPES, UmweltError, aligned, array, as_dict, check, ffi, floats, lib, new_err, parse,
+                   path_bytes, pointer, text, view)
 
 
 class Context:
@@ -55,6 +55,41 @@ class Model:
         out, err = ffi.new("uw_model **"), new_err()
         check(lib.uw_model_load(path_bytes(path), out, err), err)
         return cls(ffi.gc(out[0], lib.uw_model_unload), context or default_context())
+
+    @classmethod
+    def from_checkpoint(cls, weights: Any, config: Any = None, *, normaliser: tuple | None = None,
+                        frameskip: int = 0, context: Context | None = None) -> "Model":
+        """A model from a state dict of stable-worldmodel's LeWM (.pt or .safetensors); nothing in it is executed.
+
+        config: its config.json, None = the one beside the weights; normaliser: mean and std of the actions, which such
+        files do not hold (`Dataset.normaliser`), None = actions are z-scored already; frameskip: 0 = 5, as published.
+        """
+        options = ffi.new("uw_import_options *", {"frameskip": frameskip})
+        kept = []  # what options points to
+        if config is not None:
+            kept.append(ffi.new("char[]", path_bytes(config)))
+            options.config = kept[-1]
+        out, err = ffi.new("uw_model **"), new_err()
+        if normaliser is not None:
+            width = ffi.new("int32_t *")
+            check(lib.uw_model_import_action_dim(path_bytes(weights), options, width, err), err)
+            mean, std = (array(n, v, np.float32, width[0]) for n, v in zip(("mean", "std"), normaliser))
+            options.action_mean, options.action_std = floats(mean), floats(std)
+        check(lib.uw_model_import(path_bytes(weights), options, out, err), err)
+        return cls(ffi.gc(out[0], lib.uw_model_unload), context or default_context())
+
+    def save(self, path: Any, overwrite: bool = False) -> None:
+        """Write the one file that can act: configuration, weights, normalisers, provenance."""
+        err = new_err()
+        check(lib.uw_model_save(self._handle, path_bytes(path), overwrite, err), err)
+
+    def export_checkpoint(self, path: Any, layout: int = 4, overwrite: bool = False) -> None:
+        """Write a LeWM as the reference keeps one: a state dict (.pt) and config.json in the same folder.
+
+        layout: names as transformers 4 (all published checkpoints) or 5 has them.
+        """
+        err = new_err()
+        check(lib.uw_model_export(self._handle, path_bytes(path), parse("uw_key_layout", str(layout)), overwrite, err), err)
 
     @property
     def latent_dim(self) -> int:

@@ -1,6 +1,5 @@
 """What the tests share: the vectors' folder, and a small LeWM with the reference's numbers."""
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,10 @@ KEPT = Path(__file__).parents[1] / "vectors"
 
 
 def vector(name):
-    """A file that the repository keeps, or that UW_VECTORS has besides; a skip with its name where there is none."""
-    for folder in (KEPT, Path(os.environ.get("UW_VECTORS") or KEPT)):
-        if (folder / name).exists():
-            return folder / name
-    pytest.skip(f"{name} is not in the vectors' folder (UW_VECTORS names another)")
+    """A file that the repository keeps; a skip with its name where there is none."""
+    if not (KEPT / name).exists():
+        pytest.skip(f"{name} is not among the vectors")
+    return KEPT / name
 
 
 @pytest.fixture(scope="session")

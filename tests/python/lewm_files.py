@@ -5,11 +5,6 @@ import struct
 import numpy as np
 
 _DTYPES = {"U8": np.uint8, "I64": np.int64, "F32": np.float32, "F64": np.float64}
-# Newer transformers name the same tensors differently.
-_RENAMED = (("encoder.layers.", "encoder.encoder.layer."), ("attention.q_proj", "attention.attention.query"),
-            ("attention.k_proj", "attention.attention.key"), ("attention.v_proj", "attention.attention.value"),
-            ("attention.o_proj", "attention.output.dense"), ("mlp.fc1", "intermediate.dense"),
-            ("mlp.fc2", "output.dense"))
 
 
 def read_safetensors(path):
@@ -54,16 +49,28 @@ def config_of(sizes, action_dim=2):
 
 
 def write_lewm(path, sizes, tensors, mean=None, std=None):
-    """One file that can act: tensors under either naming, and the action normaliser."""
-    renamed = {}
-    for name, a in tensors.items():
-        if not name.startswith("predictor."):
-            for new, old in _RENAMED:
-                if old not in name:
-                    name = name.replace(new, old)
-        renamed[name] = np.asarray(a)
+    """One file that can act: tensors under their released names, and the action normaliser."""
     meta = {"umwelt.version": "0.1.0", "umwelt.config": json.dumps(config_of(sizes))}
     if mean is not None:
         meta["umwelt.normalisers"] = json.dumps({"action_mean": [float(x) for x in mean],
                                                  "action_std": [float(x) for x in std]})
-    write_safetensors(path, meta, renamed)
+    write_safetensors(path, meta, tensors)
+
+
+def reference_config(c):
+    """The reference's config.json for the same sizes."""
+    def mlp():
+        return {"_target_": "stable_worldmodel.wm.lewm.module.MLP", "input_dim": c["hidden"], "output_dim": c["hidden"],
+                "hidden_dim": c["proj"], "norm_fn": {"_target_": "torch.nn.BatchNorm1d", "_partial_": True}}
+    return {
+        "_target_": "stable_worldmodel.wm.lewm.LeWM",
+        "encoder": {"_target_": "stable_pretraining.backbone.utils.vit_hf", "size": "tiny", "patch_size": c["patch"],
+                    "image_size": c["image"], "pretrained": False, "use_mask_token": False, "hidden_size": c["hidden"],
+                    "num_hidden_layers": c["layers"], "num_attention_heads": c["heads"], "intermediate_size": c["mlp"]},
+        "predictor": {"_target_": "stable_worldmodel.wm.lewm.module.Predictor", "num_frames": c["history"],
+                      "input_dim": c["hidden"], "hidden_dim": c["hidden"], "output_dim": c["hidden"],
+                      "depth": c["depth"], "heads": c["pheads"], "mlp_dim": c["pmlp"], "dim_head": c["dim_head"],
+                      "dropout": 0.1, "emb_dropout": 0.0},
+        "action_encoder": {"_target_": "stable_worldmodel.wm.lewm.module.Embedder", "input_dim": c["action"],
+                           "emb_dim": c["hidden"]},
+        "projector": mlp(), "pred_proj": mlp()}

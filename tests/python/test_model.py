@@ -1,5 +1,6 @@
 """Models from Python: the recorded numbers, views without copies, refusals that say what is wrong."""
 import gc
+import json
 
 import numpy as np
 import pytest
@@ -86,6 +87,27 @@ def test_wrong_frames_are_refused(tiny, given, code, said):
     with pytest.raises(umwelt.UmweltError, match=said) as e:
         tiny.encode(given)
     assert e.value.code == code
+
+
+def test_checkpoints_of_the_reference(golden, scaled_file, tmp_path):
+    weights = golden("lewm_tiny/weights")
+    (tmp_path / "config.json").write_text(json.dumps(lewm_files.reference_config(json.loads(weights.meta["config"]))))
+    lewm_files.write_safetensors(tmp_path / "weights.safetensors", {}, weights)
+    model = umwelt.Model.from_checkpoint(tmp_path / "weights.safetensors", normaliser=([0.25, -0.5], [0.5, 2.0]))
+    ours = umwelt.Model.load(scaled_file)
+    assert model.sha256 == ours.sha256 and model.action_dim == ours.action_dim == 10
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(umwelt.Model.load(tmp_path / "model.safetensors").action_normaliser, model.action_normaliser)
+    with pytest.raises(umwelt.UmweltError) as e:
+        model.save(tmp_path / "model.safetensors")
+    assert e.value.code == "EEXIST"
+    for layout in (4, 5):
+        folder = tmp_path / str(layout)
+        folder.mkdir()
+        model.export_checkpoint(folder / "weights.pt", layout)
+        assert umwelt.Model.from_checkpoint(folder / "weights.pt").sha256 == model.sha256
+    with pytest.raises(umwelt.UmweltError, match=r"mean: shape, wanted \[2\], got \[3\]"):
+        umwelt.Model.from_checkpoint(tmp_path / "weights.safetensors", normaliser=(np.zeros(3), np.ones(3)))
 
 
 def test_a_file_that_is_no_model(tmp_path, tiny_file):

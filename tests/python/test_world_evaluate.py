@@ -3,8 +3,6 @@ import importlib.util
 
 import pytest
 
-from conftest import vector
-
 for package in ("stable_worldmodel", "torch", "transformers", "gymnasium"):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"no {package} in this interpreter (UW_PYTHON_PEERS names another)", allow_module_level=True)
@@ -14,7 +12,7 @@ import world_evaluate  # noqa: E402
 
 @pytest.mark.parametrize("env", ["pusht", "tworoom"])
 def test_same_actions_and_outcomes(env):
-    r = world_evaluate.compare(env, vector(f"data/{env}_blosc_zstd.h5"), episodes=4, samples=32, iterations=3)
+    r = world_evaluate.compare(env, episodes=4, samples=32, iterations=3)
     assert r["actions"] > 0 and r["largest_action"] > 0.1
     assert r["action_difference"] <= 1e-4 and r["nan_alike"]
     assert r["ours"] == r["reference"] and r["steps"][0] == r["steps"][1]

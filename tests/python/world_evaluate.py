@@ -4,7 +4,8 @@
         --episodes 4 --samples 300 --iterations 30
 
 Both get the same weights (random, by seed) and the same standard-normal draws; printed are the outcomes and the largest
-difference between two actions.  Needs stable-worldmodel, torch and torchvision; the dataset gives starts and goals.
+difference between two actions.  Needs stable-worldmodel, torch and torchvision.  Starts and goals come from an HDF5
+dataset of that package with pictures of the model's size, or from a small one that is collected first.
 """
 import argparse
 import contextlib
@@ -144,36 +145,34 @@ def run(swm, env, data, size, policy, episodes, seed):
     return [bool(s) for s in result["episode_successes"]]
 
 
-class Shrunk:
-    """A dataset whose pictures are reduced to what a small model sees; the rest is the dataset's own."""
-
-    def __init__(self, inner, size):
-        self.inner, self.size = inner, size
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
-
-    def load_chunk(self, *args):
-        chunks = self.inner.load_chunk(*args)
-        for chunk in chunks:
-            step = chunk["pixels"].shape[-1] // self.size
-            chunk["pixels"] = chunk["pixels"][..., ::step, ::step]
-        return chunks
+def collect(swm, env, path, size, seed):
+    """A small dataset of random motion, by the reference's own collector."""
+    policy = swm.policy.RandomPolicy(seed=seed)
+    with contextlib.redirect_stdout(io.StringIO()):
+        world = swm.World(ENVS[env][0], num_envs=2, image_shape=(size, size), max_episode_steps=40)
+        world.set_policy(policy)
+        policy.set_seed(seed)
+        world.collect(path, episodes=4, seed=seed, format="hdf5", progress=False)
 
 
-def compare(env, path, sizes=TINY, episodes=2, samples=32, iterations=3, seed=42):
+def compare(env, path=None, sizes=TINY, episodes=2, samples=32, iterations=3, seed=42):
     """{"reference": outcomes, "ours": outcomes, "action_difference": largest, "actions": how many}."""
+    import torch
     import umwelt.peers
     swm = load_reference()
     from stable_worldmodel.data import HDF5Dataset
-    data = HDF5Dataset(path=str(path))
-    model, scaler = build_lewm(sizes, seed), Scaler(data.get_col_data("action"))
-    data = data if sizes["image"] == 224 else Shrunk(data, sizes["image"])
-    theirs = Watched(reference_policy(swm, model, scaler, samples, iterations, seed), True)
-    outcomes = run(swm, env, data, sizes["image"], theirs, episodes, seed)
     with tempfile.TemporaryDirectory() as folder:
-        tensors = {k: v.numpy() for k, v in model.state_dict().items()}
-        lewm_files.write_lewm(f"{folder}/m.safetensors", sizes, tensors, scaler.mean, scaler.std)
+        if path is None:
+            path = Path(folder, "collected.h5")
+            collect(swm, env, path, sizes["image"], seed)
+        data = HDF5Dataset(path=str(path))
+        model, scaler = build_lewm(sizes, seed), Scaler(data.get_col_data("action"))
+        theirs = Watched(reference_policy(swm, model, scaler, samples, iterations, seed), True)
+        outcomes = run(swm, env, data, sizes["image"], theirs, episodes, seed)
+        torch.save(model.state_dict(), f"{folder}/weights.pt")
+        Path(folder, "config.json").write_text(json.dumps(lewm_files.reference_config(sizes)))
+        taken = umwelt.Model.from_checkpoint(f"{folder}/weights.pt", normaliser=(scaler.mean, scaler.std))
+        taken.save(f"{folder}/m.safetensors")
         np.savez(f"{folder}/draws.npz", **theirs.draws)
         ours = Watched(umwelt.peers.make(model=f"{folder}/m.safetensors", draws=f"{folder}/draws.npz",
                                          samples=samples, iterations=iterations), False)
@@ -187,7 +186,7 @@ def compare(env, path, sizes=TINY, episodes=2, samples=32, iterations=3, seed=42
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--env", choices=list(ENVS), default="pusht")
-    p.add_argument("--data", required=True)
+    p.add_argument("--data", help="HDF5 dataset; collected when not given")
     p.add_argument("--episodes", type=int, default=4)
     p.add_argument("--samples", type=int, default=300)
     p.add_argument("--iterations", type=int, default=30)
