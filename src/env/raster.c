@@ -402,7 +402,7 @@ static void spread_ground(const uint8_t *ground, int32_t columns, int32_t rows, 
         }
         for (int32_t y = 0; y < PART; y++)
             for (int32_t tx = 0; tx < columns; tx++)
-                memcpy(band + y * stride + (size_t)(tx * PART_BYTES),
+                memcpy(band + (size_t)y * stride + (size_t)(tx * PART_BYTES),
                        ground +
                            ((ground_tile(ty, rows) * PART + y) * 3 + ground_tile(tx, columns)) *
                                PART_BYTES,
