@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static const cli_option options[] = {
-    {"preview", "OUT.png", "a sheet of frames", NULL},
+    {"preview", "OUT.png", "a sheet of frames of a dataset", NULL},
+    {"pictures", "DIR", "a strip of pictures per factor of a world", NULL},
     {0},
 };
 
@@ -32,26 +33,33 @@ static json_t *shape_json(int32_t num_dims, const int64_t *shape) {
 
 /* ---- datasets ------------------------------------------------------------------------------------ */
 
-static uw_status print_columns(cli *c, const uw_dataset *data, uw_err *err) {
+static json_t *print_head(cli *c) {
     json_t *columns = json_array();
     json_object_set_new(c->result, "columns", columns);
     cli_say(c, "  %-24s %-5s %-14s %-6s %10s %10s %10s %10s %8s\n", "column", "type", "shape", "unit", "min",
             "max", "mean", "std", "NaN");
+    return columns;
+}
+
+static void print_column(cli *c, const uw_column *col, const uw_column_stats *s, json_t *columns) {
+    char shape[80];
+    shape_text(col->num_dims, col->shape, shape, sizeof shape);
+    cli_say(c, "  %-24s %-5s %-14s %-6s %10.4g %10.4g %10.4g %10.4g %8" PRId64 "\n", col->name,
+            uw_dtype_str(col->dtype), shape, col->unit, s->min, s->max, s->mean, s->std, s->nan);
+    json_array_append_new(columns,
+                          json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I}", "name", col->name, "dtype",
+                                    uw_dtype_str(col->dtype), "shape", shape_json(col->num_dims, col->shape),
+                                    "unit", col->unit, "min", number(s->min), "max", number(s->max), "mean",
+                                    number(s->mean), "std", number(s->std), "nan", (json_int_t)s->nan));
+}
+
+static uw_status print_columns(cli *c, const uw_dataset *data, uw_err *err) {
+    json_t *columns = print_head(c);
     for (int32_t i = 0; i < uw_dataset_num_columns(data); i++) {
-        const uw_column *col = uw_dataset_column(data, i);
         uw_column_stats s;
         const uw_status status = uw_dataset_stats(data, i, &s, err);
         if (status) return status;
-        char shape[80];
-        shape_text(col->num_dims, col->shape, shape, sizeof shape);
-        cli_say(c, "  %-24s %-5s %-14s %-6s %10.4g %10.4g %10.4g %10.4g %8" PRId64 "\n", col->name,
-                uw_dtype_str(col->dtype), shape, col->unit, s.min, s.max, s.mean, s.std, s.nan);
-        json_array_append_new(columns,
-                              json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I}", "name", col->name, "dtype",
-                                        uw_dtype_str(col->dtype), "shape",
-                                        shape_json(col->num_dims, col->shape), "unit", col->unit, "min",
-                                        number(s.min), "max", number(s.max), "mean", number(s.mean), "std",
-                                        number(s.std), "nan", (json_int_t)s.nan));
+        print_column(c, uw_dataset_column(data, i), &s, columns);
     }
     return UW_OK;
 }
@@ -107,7 +115,23 @@ static uw_status inspect_dataset(cli *c, const char *path, uw_err *err) {
     return s;
 }
 
-/* NPZ and CSV: what they would be as a dataset, through a temporary one. */
+/* HDF5 and folders may be larger than the disk: they are only read. */
+static uw_status inspect_in_place(cli *c, const char *path, uw_err *err) {
+    uw_file_summary *f = malloc(sizeof *f);
+    if (!f) return uw_fail(err, UW_ENOMEM, "%s: out of memory", path);
+    const uw_status s = uw_dataset_file_summary(c->ctx, path, f, err);
+    if (!s) {
+        cli_say(c, "  %" PRId64 " episodes, %" PRId64 " rows\n", f->episodes, f->rows);
+        json_object_set_new(c->result, "episodes", json_integer(f->episodes));
+        json_object_set_new(c->result, "frames", json_integer(f->rows));
+        json_t *columns = print_head(c);
+        for (int32_t i = 0; i < f->num_columns; i++) print_column(c, &f->columns[i], &f->stats[i], columns);
+    }
+    free(f);
+    return s;
+}
+
+/* What a file would be as a dataset, through a temporary one: NPZ, CSV, and previews of the others. */
 static uw_status inspect_foreign(cli *c, const char *path, uw_err *err) {
     const char *base = getenv("TMPDIR");
     char dir[600], file[640];
@@ -291,6 +315,10 @@ static int inspect_world(cli *c, const uw_env_class *world) {
     }
     cli_say(c, "  --variation NAME=VALUE fixes a factor, NAME~sample draws it in every episode%s\n",
             world->sample ? ", as stable-worldmodel does with the same seed (not what is ours)" : "");
+    const char *pictures = cli_str(c, "pictures", NULL);
+    uw_err err = {0};
+    const uw_status status = pictures ? cli_world_pictures(c, world, pictures, &err) : UW_OK;
+    if (status) return cli_fail(c, status, &err);
     return cli_finish(c);
 }
 
@@ -309,9 +337,11 @@ static int run(cli *c) {
     case UW_FORMAT_DATASET: s = inspect_dataset(c, path, &err); break;
     case UW_FORMAT_NPZ:
     case UW_FORMAT_NPY:
+    case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
     case UW_FORMAT_HDF5:
     case UW_FORMAT_FOLDER:
-    case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
+        s = cli_str(c, "preview", NULL) ? inspect_foreign(c, path, &err) : inspect_in_place(c, path, &err);
+        break;
     case UW_FORMAT_SAFETENSORS:
     case UW_FORMAT_PT: s = inspect_weights(c, path, &err); break;
     case UW_FORMAT_CHECKPOINT: s = inspect_checkpoint(c, path, &err); break;
@@ -333,7 +363,7 @@ const cli_verb cli_inspect = {
              "tensors, provenance.  With a world's name: its factors of variation.",
     .examples = "  umwelt inspect experience.uw --preview frames.png\n"
                 "  umwelt inspect run/model.safetensors --json\n"
-                "  umwelt inspect two_room\n",
+                "  umwelt inspect two_room --pictures two_room\n",
     .min_args = 1,
     .max_args = 1,
     .options = options,

@@ -183,6 +183,17 @@ UW_API uw_status uw_convert_resumable(uw_context *ctx, const char *from, const c
                                       uw_format to_format, bool overwrite, bool resume,
                                       uw_convert_result *out, uw_err *err);
 
+/* What a recording in any format holds, found without converting it. */
+typedef struct uw_file_summary {
+    uw_format format;
+    int64_t episodes, rows;
+    int32_t num_columns;
+    uw_column columns[UW_MAX_COLUMNS];
+    uw_column_stats stats[UW_MAX_COLUMNS]; /* as uw_dataset_stats finds them */
+} uw_file_summary;
+UW_API uw_status uw_dataset_file_summary(uw_context *ctx, const char *path, uw_file_summary *out,
+                                         uw_err *err);
+
 /* Fit a column's normaliser as uw_dataset_normaliser does, from a recording in any format, without
  * reading its pictures. mean, std: [dim].
  * Returns UW_OK; UW_ENOTFOUND without such a file or column; UW_ESHAPE when it has not dim numbers a row, or is

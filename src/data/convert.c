@@ -5,7 +5,6 @@
  * one beside the target.  So there are two ways per format and not a way per pair. */
 #include "convert.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,49 +245,4 @@ uw_status uw_convert_resumable(uw_context *ctx, const char *from, const char *to
                                uw_convert_result *out, uw_err *err) {
     const uw__resume how = {.continue_old = resume, .keep = true};
     return run(ctx, from, to, to_format, overwrite, how, out, err);
-}
-
-/* ---- a normaliser from any file ----------------------------------------------------------- */
-
-static uw_status fit(uw__source *source, const char *column, int32_t dim, float *mean, float *std,
-                     uw_err *err) {
-    const char *names[UW_MAX_COLUMNS];
-    for (int32_t i = 0; i < source->num_columns; i++) names[i] = source->columns[i].name;
-    const int32_t k = uw__source_find(source, column);
-    if (k < 0) {
-        const char *nearest = uw__nearest(column, names, source->num_columns);
-        uw_fail(err, UW_ENOTFOUND, "%s: no column '%.63s'", source->name, column);
-        if (nearest) uw_err_fix(err, "did you mean '%s'?", nearest);
-        if (!nearest) uw_err_fix(err, "`umwelt inspect` lists the columns");
-        return UW_ENOTFOUND;
-    }
-    const size_t numbers = source->row_bytes[k] / uw_dtype_bytes(source->columns[k].dtype);
-    if (dim < 1 || numbers != (size_t)dim) {
-        uw_fail(err, UW_ESHAPE, "%s: column '%s': wanted %d numbers a row, got %zu", source->name,
-                column, dim, numbers);
-        uw_err_fix(err, "give the data that the model was trained on");
-        return UW_ESHAPE;
-    }
-    return uw__source_normaliser(source, k, mean, std, err);
-}
-
-uw_status uw_dataset_file_normaliser(uw_context *ctx, const char *path, const char *column,
-                                     int32_t dim, float *mean, float *std, uw_err *err) {
-    uw_format format;
-    uw__source *source = NULL;
-    char dir[] = "/tmp/umwelt-XXXXXX", file[sizeof dir + 8];
-    uw_status s = uw_format_detect(path, &format, err);
-    if (s) return s;
-    if (format != UW_FORMAT_CSV) {
-        s = uw__source_open(ctx, path, format, &source, err);
-    } else {
-        if (!mkdtemp(dir)) return uw__io_fail(err, dir, "create", errno, true);
-        snprintf(file, sizeof file, "%s/csv.uw", dir);
-        s = uw__csv_import(ctx, path, file, false, err);
-        if (!s) s = uw__source_open(ctx, file, UW_FORMAT_DATASET, &source, err);
-    }
-    if (!s) s = fit(source, column, dim, mean, std, err);
-    uw__source_close(source);
-    if (format == UW_FORMAT_CSV) uw__remove_tree(dir, NULL);
-    return s;
 }
