@@ -143,6 +143,8 @@ void cli_eval_free(uw_eval_result *results);
 int cli_planner(cli *c, uw_planner_options *options);
 /* All --variation options into v. */
 int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any);
+/* Write a strip of pictures per factor into a folder: FACTOR.png. */
+uw_status cli_world_pictures(cli *c, const uw_env_class *world, const char *folder, uw_err *err);
 /* The world named by NAME, checked with "did you mean". */
 int cli_world(cli *c, const char *name, const uw_env_class **world);
 
