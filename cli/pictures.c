@@ -20,14 +20,16 @@ enum {
 /* A value that another factor needs to be seen at all. */
 typedef struct prop {
     const char *for_prefix, *factor;
-    double value;
+    double value[UW_MAX_FACTOR_DIM];
 } prop;
 static const prop props[] = {
-    {"target.", "rendering.render_target", 1},
-    {"distractor.", "distractor.number", DISCS},
-    {"door.position", "door.number", 3},
-    {"door.size", "door.number", 3},
-    {"agent.angle", "agent.shape", 2}, /* a T: nothing shows how a disc is turned */
+    {"target.", "rendering.render_target", {1}},
+    {"distractor.", "distractor.number", {DISCS}},
+    {"door.position", "door.number", {3}},
+    {"door.size", "door.number", {3}},
+    {"door.size", "door.position", {49, 112, 175}},
+    {"door.number", "door.position", {49, 112, 175}},
+    {"agent.angle", "agent.shape", {2}}, /* a T: nothing shows how a disc is turned */
 };
 
 static void set_props(const uw_env_class *world, const uw_factor *f, uw_variation *v) {
@@ -35,7 +37,7 @@ static void set_props(const uw_env_class *world, const uw_factor *f, uw_variatio
         const uw_factor *other = uw_env_factor(world, props[i].factor, NULL);
         if (strncmp(f->name, props[i].for_prefix, strlen(props[i].for_prefix)) != 0 || !other || other == f) continue;
         v->mode[other - world->factors] = UW_VARY_FIXED;
-        v->value[other - world->factors][0] = props[i].value;
+        memcpy(v->value[other - world->factors], props[i].value, sizeof props[i].value);
     }
 }
 
@@ -56,18 +58,37 @@ static bool frame_value(const uw_factor *f, int32_t k, double *value) {
     return true;
 }
 
-/* Put the world into an episode under v.  A value that no episode may have with the other defaults is only
- * drawn: *values says how. */
+/* Fix or free the starts and goals: where the world has them by default, or where a reset puts them. */
+static void set_places(const uw_env_class *world, bool fix, const uw_factor *but, uw_variation *v) {
+    for (int32_t i = 0; i < world->num_factors; i++) {
+        const uw_factor *f = &world->factors[i];
+        if (!f->placed || f == but) continue;
+        v->mode[i] = fix ? UW_VARY_FIXED : UW_VARY_DEFAULT;
+        memcpy(v->value[i], f->init, sizeof v->value[i]);
+    }
+}
+
 static uw_status begin(const uw_env_class *world, uw_env *env, const uw_variation *v, double *values, uw_err *err) {
     bool fixed[UW_MAX_FACTOR_VALUES];
-    uw_status s = uw_env_reset(env, PLACE_SEED, NULL, NULL, err);
-    if (!s) s = uw_variation_resolve(world, v, PLACE_SEED, 0, values, fixed, err);
-    if (!s) return uw_env_reset(env, PLACE_SEED, values, fixed, err);
-    uw_env_default_values(world, values);
+    const uw_status s = uw_variation_resolve(world, v, PLACE_SEED, 0, values, fixed, err);
+    return s ? s : uw_env_reset(env, PLACE_SEED, values, fixed, err);
+}
+
+/* Begin an episode under v, with the default starts if the rules let it.  A value that no episode may have
+ * with the other defaults is only drawn, over the default state: *values says how. */
+static uw_status begin_or_pretend(const uw_env_class *world, uw_env *env, const uw_factor *f, uw_variation *v,
+                                  double *values, uw_err *err) {
+    set_places(world, true, f, v);
+    if (!begin(world, env, v, values, err)) return UW_OK;
+    set_places(world, false, f, v);
+    if (!begin(world, env, v, values, err)) return UW_OK;
+    uw_variation plain = {.mode = {UW_VARY_DEFAULT}};
+    set_places(world, true, NULL, &plain);
+    const uw_status s = begin(world, env, &plain, values, err);
     for (int32_t i = 0; i < world->num_factors; i++)
         if (v->mode[i] == UW_VARY_FIXED)
             memcpy(values + world->factors[i].offset, v->value[i], (size_t)world->factors[i].dim * sizeof *values);
-    return UW_OK;
+    return s;
 }
 
 static uw_status draw_frame(const uw_env_class *world, uw_env *env, const uw_factor *f, int32_t k, uint8_t *rgb,
@@ -76,11 +97,6 @@ static uw_status draw_frame(const uw_env_class *world, uw_env *env, const uw_fac
     uw_variation v = {.mode = {UW_VARY_DEFAULT}};
     double values[UW_MAX_FACTOR_VALUES], state[UW_MAX_STATE_DIM];
     set_props(world, f, &v);
-    for (int32_t i = 0; i < world->num_factors; i++) { /* starts and goals where the world has them by default */
-        if (!world->factors[i].placed || world->factors[i].dim > 2) continue;
-        v.mode[i] = UW_VARY_FIXED;
-        memcpy(v.value[i], world->factors[i].init, sizeof v.value[i]);
-    }
     v.mode[at] = UW_VARY_FIXED;
     if (!frame_value(f, k, v.value[at])) {
         uw_variation one = {.mode = {UW_VARY_DEFAULT}};
@@ -90,7 +106,7 @@ static uw_status draw_frame(const uw_env_class *world, uw_env *env, const uw_fac
         if (s) return s;
         memcpy(v.value[at], values + f->offset, (size_t)f->dim * sizeof *values);
     }
-    const uw_status s = begin(world, env, &v, values, err);
+    const uw_status s = begin_or_pretend(world, env, f, &v, values, err);
     if (s) return s;
     float push[UW_MAX_ACTION_DIM] = {0.8f, -0.4f};
     uw_step step;
