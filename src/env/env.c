@@ -7,15 +7,22 @@
 #include <string.h>
 
 #include "internal.h"
+#include "push_t.h"
 #include "two_room.h"
 #include "variation.h"
 
 enum { MAX_WORLDS = 32, INSTANCE_ALIGN = 64 };
 
 /* Registration is a matter of program start-up (see env.h), so a plain table will do. */
+#if defined(UW_CHIPMUNK)
+static const uw_env_class *worlds[MAX_WORLDS] = {&uw__two_room, &uw__push_t, &uw__push_t_discrete};
+static const char *names[MAX_WORLDS + 1] = {"two_room", "pusht", "pusht_discrete"};
+static int32_t num_worlds = 3;
+#else
 static const uw_env_class *worlds[MAX_WORLDS] = {&uw__two_room};
 static const char *names[MAX_WORLDS + 1] = {"two_room"};
 static int32_t num_worlds = 1;
+#endif
 
 struct uw_env {
     const uw_env_class *cls;
@@ -107,13 +114,20 @@ uw_status uw_env_new(const char *name, uw_env **out, uw_err *err) {
     uw_status status = UW_OK;
     uw_env *env = NULL;
     const uw_env_class *cls = uw_env_find(name);
+#if !defined(UW_CHIPMUNK)
+    if (!cls && (!strcmp(name, "pusht") || !strcmp(name, "pusht_discrete"))) {
+        status = uw_fail(err, UW_EUNSUPPORTED, "%s: this build has no Chipmunk2D", name);
+        uw_err_fix(err, "install libchipmunk-dev and build with -DUW_CHIPMUNK=ON");
+        goto done;
+    }
+#endif
     if (!cls) {
         status = uw_fail(err, UW_ENOTFOUND, "%s: no such world", name);
         const char *near = uw__nearest(name, names, num_worlds);
         if (near)
             uw_err_fix(err, "did you mean %s?", near);
         else
-            uw_err_fix(err, "the built-in world is two_room");
+            uw_err_fix(err, "the built-in worlds are two_room, pusht and pusht_discrete");
         goto done;
     }
     env = calloc(1, sizeof *env);

@@ -82,6 +82,12 @@ static void act_random(uw_policy *p, float *action) {
         action[i] = (float)clip(sqrt(dim) * magnitude * p->heading[i]);
 }
 
+static void act_weak(uw_policy *p, const void *self, float *action) {
+    double uniform[UW_MAX_ACTION_DIM];
+    for (int32_t i = 0; i < p->cls->action_dim; i++) uniform[i] = (double)action[i];
+    p->cls->weak(self, uniform, action);
+}
+
 void uw__policy_act(uw_policy *p, const void *self, float *action) {
     const int32_t dim = p->cls->action_dim;
     switch (p->kind) {
@@ -96,6 +102,7 @@ void uw__policy_act(uw_policy *p, const void *self, float *action) {
         break;
     case UW_POLICY_WEAK:
         for (int32_t i = 0; i < dim; i++) action[i] = 2.0f * uw__rng_uniform(&p->rng) - 1.0f;
+        if (p->cls->weak) act_weak(p, self, action);
         break;
     case UW_POLICY_NONE:
         memset(action, 0, (size_t)dim * sizeof *action);

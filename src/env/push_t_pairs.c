@@ -35,7 +35,7 @@ static int join(uw_push_tree *tree, int a, int b) {
     int at = LEAVES;
     while (tree->node[at].used) at++; /* n leaves need n - 1 inner nodes: one is free */
     tree->node[at] = (uw_push_node){
-        .box = cpBBMerge(tree->node[a].box, tree->node[b].box), .parent = NONE, .used = true};
+        .box = cpBBMerge(tree->node[a].box, tree->node[b].box), .parent = NONE, .used = 1};
     set_child(tree, at, 0, a);
     set_child(tree, at, 1, b);
     return at;
@@ -70,7 +70,7 @@ static int take_out(uw_push_tree *tree, int root, int leaf) {
     uw_push_node *parent = &tree->node[tree->node[leaf].parent];
     const int other = parent->child[parent->child[0] == leaf ? 1 : 0];
     const int above = parent->parent, gone = tree->node[leaf].parent;
-    parent->used = false;
+    parent->used = 0;
     tree->node[other].parent = (int8_t)above;
     if (above == NONE) return other;
     set_child(tree, above, tree->node[above].child[0] == gone ? 0 : 1, other);
@@ -169,14 +169,14 @@ void uw__push_tree_add(uw_push_tree *tree, int32_t shape, cpBB box, cpVect veloc
 
 int32_t uw__push_tree_update(uw_push_tree *tree, const int8_t *order, int32_t count,
                              const cpBB *box, const cpVect *velocity, uw_push_candidate *out) {
-    for (int i = 0; i < LEAVES; i++) tree->fresh[i] = false;
+    for (int i = 0; i < LEAVES; i++) tree->fresh[i] = 0;
     for (int32_t i = 0; i < count; i++) {
         const int leaf = order[i];
         if (cpBBContainsBB(tree->node[leaf].box, box[leaf])) continue;
         tree->node[leaf].box = stretched(box[leaf], velocity[leaf]);
         tree->moving_root = (int8_t)place(tree, take_out(tree, tree->moving_root, leaf), leaf);
         drop_pairs(tree, leaf);
-        tree->fresh[leaf] = true;
+        tree->fresh[leaf] = 1;
     }
     listing to = {.out = out};
     walk(tree, tree->moving_root, &to);
@@ -207,7 +207,7 @@ bool uw__push_tree_ok(const uw_push_tree *tree, int32_t num_shapes) {
     for (int i = 0; i < LEAVES; i++)
         if (seen[i] != (i < num_shapes)) return false;
     for (int i = LEAVES; i < NODES; i++)
-        if (seen[i] != tree->node[i].used) return false;
+        if (seen[i] != (tree->node[i].used != 0)) return false;
     if (tree->num_pairs < 0 || tree->num_pairs > UW_PUSH_MAX_PAIRS) return false;
     for (int32_t i = 0; i < tree->num_pairs; i++) {
         const uw_push_pair *p = &tree->pair[i];

@@ -7,6 +7,7 @@
 
 /* One block of numbers, so that they can be checked as such. */
 enum { MOTION_NUMBERS = sizeof(uw_push_motion) / sizeof(double) };
+static const double most = 1e100; /* far beyond any motion, and its square is still a number */
 
 void uw__push_save(const void *self, void *snapshot) {
     const uw_push_world *world = self;
@@ -25,9 +26,9 @@ void uw__push_save(const void *self, void *snapshot) {
     }
 }
 
-static bool finite_numbers(const double *x, int n) {
+static bool sane_numbers(const double *x, int n) {
     for (int i = 0; i < n; i++)
-        if (!isfinite(x[i])) return false;
+        if (!(fabs(x[i]) <= most)) return false; /* NaN too */
     return true;
 }
 
@@ -49,9 +50,9 @@ static bool memory_ok(const uw_push_memory *m, int32_t num_shapes) {
     double numbers[MOTION_NUMBERS];
     for (int i = 0; i < UW_PUSH_BODIES; i++) {
         memcpy(numbers, &m->motion[i], sizeof numbers);
-        if (!finite_numbers(numbers, MOTION_NUMBERS)) return false;
+        if (!sane_numbers(numbers, MOTION_NUMBERS)) return false;
     }
-    if (!finite_numbers(m->goal, UW_PUSH_STATE) || !uw__push_tree_ok(&m->tree, num_shapes))
+    if (!sane_numbers(m->goal, UW_PUSH_STATE) || !uw__push_tree_ok(&m->tree, num_shapes))
         return false;
     if (m->num_touches < 0 || m->num_touches > UW_PUSH_MAX_PAIRS) return false;
     for (int32_t i = 0; i < m->num_touches; i++)

@@ -22,6 +22,10 @@ static const double wildest = 1e12; /* px/s, rad/s: beyond it a velocity is an a
 /* ---- making bodies and shapes
  * --------------------------------------------------------------------- */
 
+static cpBB update_box(cpShape *shape) {
+    return cpShapeUpdate(shape, shape->body->transform);
+}
+
 static void make_walls(uw_push_world *world) {
     const cpVect a = cpv(wall_low, wall_high), b = cpv(wall_low, wall_low);
     const cpVect c = cpv(wall_high, wall_low), d = cpv(wall_high, wall_high);
@@ -30,6 +34,8 @@ static void make_walls(uw_push_world *world) {
     cpBodySetType(table, CP_BODY_TYPE_STATIC);
     for (int i = 0; i < UW_PUSH_WALLS; i++)
         cpSegmentShapeInit(&world->shape[i].segment, table, ends[i][0], ends[i][1], wall_radius);
+    for (int i = 0; i < UW_PUSH_WALLS; i++)
+        update_box(&world->shape[i].shape); /* they never move */
     world->num_shapes = UW_PUSH_WALLS;
 }
 
@@ -77,10 +83,6 @@ void uw__push_world_shapes(uw_push_world *world) {
     list_moving(world);
     /* Chipmunk's default: overlap shrinks to a 0.9^60 of it in a second */
     world->correction = 1.0 - pow(pow((double)(1.0f - 0.1f), 60.0), time_step);
-}
-
-static cpBB update_box(cpShape *shape) {
-    return cpShapeUpdate(shape, shape->body->transform);
 }
 
 void uw__push_world_build(uw_push_world *world, const double *values) {
@@ -249,7 +251,7 @@ void uw__push_world_step(uw_push_world *world) {
     const int32_t solvable = collide(world, candidate, count);
     forget(m);
     solve(world, solvable);
-    m->moved = true;
+    m->moved = 1;
     for (int i = UW_PUSH_AGENT; i <= UW_PUSH_BLOCK; i++) keep_sane(&world->body[i]);
 }
 

@@ -26,7 +26,7 @@ enum uw_push_body { UW_PUSH_TABLE = 0, UW_PUSH_AGENT = 1, UW_PUSH_BLOCK = 2, UW_
 typedef struct uw_push_node {
     cpBB box;                /* px; of a moving leaf: larger than its shape */
     int8_t parent, child[2]; /* -1 = none */
-    bool used;               /* of an inner node */
+    uint8_t used;            /* of an inner node: 0 = free */
 } uw_push_node;
 
 /* Two leaves whose boxes overlap, and what narrow collision found last: where it starts next time. */
@@ -38,7 +38,7 @@ typedef struct uw_push_pair {
 typedef struct uw_push_tree {
     uw_push_node node[2 * UW_PUSH_MAX_SHAPES];
     int8_t fixed_root, moving_root;
-    bool fresh[UW_PUSH_MAX_SHAPES]; /* the leaf was placed in this round */
+    uint8_t fresh[UW_PUSH_MAX_SHAPES]; /* not 0: the leaf was placed in this round */
     int32_t num_pairs;
     uw_push_pair pair[UW_PUSH_MAX_PAIRS]; /* oldest first */
 } uw_push_tree;
@@ -100,7 +100,7 @@ typedef struct uw_push_memory {
     int32_t num_touches;
     uw_push_touch touch[UW_PUSH_MAX_PAIRS];
     int32_t contact_points; /* summed since the last env step began */
-    bool moved;             /* a physics step was made */
+    uint8_t moved;          /* not 0: a physics step was made; bytes, since a snapshot may hold any */
 } uw_push_memory;
 
 typedef union uw_push_any_shape {

@@ -20,3 +20,17 @@ set_tests_properties(parity_trace_tworoom_frames PROPERTIES LABELS parity TIMEOU
 uw_test(parity_trace_tworoom_resets SOURCES parity/test_trace_resets.c MODULES env io LABELS parity
         ARGS two_room tworoom)
 uw_test_again(parity_trace_pusht_resets parity_trace_tworoom_resets pusht pusht)
+
+if(UW_CHIPMUNK)
+  uw_test(test_push_t SOURCES unit/test_push_t.c MODULES env LABELS unit)
+  uw_test(pusht_space SOURCES property/pusht_space.c MODULES env LABELS property)
+  uw_test(pusht_snapshot SOURCES property/pusht_snapshot.c MODULES env io LABELS property)
+  uw_test(parity_trace_pusht_physics SOURCES parity/test_trace_push_t.c MODULES env io LABELS parity
+          ARGS physics)
+  foreach(aspect IN ITEMS substeps bodies discrete)
+    uw_test_again(parity_trace_pusht_${aspect} parity_trace_pusht_physics ${aspect})
+  endforeach()
+endif()
+uw_test(parity_trace_tworoom_eval SOURCES parity/test_trace_eval.c MODULES env io LABELS parity
+        ARGS tworoom)
+uw_test_again(parity_trace_pusht_eval parity_trace_tworoom_eval pusht)

@@ -44,6 +44,8 @@ static inline double trace_number(const uw_tensor *t, int64_t i) {
     case UW_DTYPE_U8:
     case UW_DTYPE_BOOL:
         return (double)((const uint8_t *)t->data)[i];
+    case UW_DTYPE_I32:
+        return (double)((const int32_t *)t->data)[i];
     case UW_DTYPE_I64:
         return (double)((const int64_t *)t->data)[i];
     case UW_DTYPE_F32:
