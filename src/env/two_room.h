@@ -76,8 +76,8 @@ float uw__room_distance(const float *a, const float *b);
 
 /* ---- two_room_path.c, two_room_draw.c ---------------------------------------------------------------- */
 
-/* Return the length of a shortest path; waypoint[2] (nullable) gets the first point to head for.
- * INFINITY, and the goal itself as waypoint, when no door can be reached. */
+/* Return the length of a shortest path; waypoint[2] (nullable) gets the first point to head for.  An end in the
+ * wall counts as the nearest place to stand.  INFINITY, and the goal as waypoint, when no door can be reached. */
 double uw__room_path(const uw_room *room, const float *from, const float *to, double *waypoint);
 
 /* uw_env_class.draw, see env.h. */

@@ -70,23 +70,23 @@ static bool sees(const uw_room *room, const spans *open, point a, point b) {
     return false;
 }
 
-/* Move a point that stands in a door's outermost slack to where it is inside for sees(). */
-static point enter(const uw_room *room, const spans *open, point p) {
-    if (!inside_band(room, p)) return p;
-    point best = p;
-    double nearest = INFINITY;
-    for (int32_t k = 0; k < open->count; k++) {
-        const double o = fmin(fmax(p.o, open->low[k] - sight_slack), open->high[k] + sight_slack);
-        if (fabs(o - p.o) < nearest) {
-            nearest = fabs(o - p.o);
-            best.o = o;
-        }
-    }
-    return best;
-}
-
 static double length(point a, point b) {
     return sqrt((a.u - b.u) * (a.u - b.u) + (a.o - b.o) * (a.o - b.o));
+}
+
+/* Return where one can stand nearest to a point in the wall band: before the wall on its own side,
+ * or in a door, as far in as lines of sight reach.  The reference puts one goal in eight into the
+ * wall. */
+static point stand(const uw_room *room, const spans *open, point p) {
+    if (!inside_band(room, p)) return p;
+    point best = {p.u > UW_ROOM_MIDDLE ? room->wall_high + clearance : room->wall_low - clearance,
+                  p.o};
+    for (int32_t k = 0; k < open->count; k++) {
+        const double o = fmin(fmax(p.o, open->low[k] - sight_slack), open->high[k] + sight_slack);
+        const point inside = {p.u, o};
+        if (length(inside, p) < length(best, p)) best = inside;
+    }
+    return best;
 }
 
 double uw__room_path(const uw_room *room, const float *from, const float *to, double *waypoint) {
@@ -95,8 +95,8 @@ double uw__room_path(const uw_room *room, const float *from, const float *to, do
     open_spans(room, &open);
     point node[MAX_NODES];
     int32_t count = 2;
-    node[0] = enter(room, &open, (point){(double)to[u], (double)to[1 - u]});
-    node[1] = enter(room, &open, (point){(double)from[u], (double)from[1 - u]});
+    node[0] = stand(room, &open, (point){(double)to[u], (double)to[1 - u]});
+    node[1] = stand(room, &open, (point){(double)from[u], (double)from[1 - u]});
     for (int32_t k = 0; k < open.count; k++) {
         for (int corner = 0; corner < 4; corner++) {
             node[count++] =
@@ -133,8 +133,8 @@ double uw__room_path(const uw_room *room, const float *from, const float *to, do
         /* a corner already reached has nothing to say; the one after it does */
         int32_t aim = next[1];
         while (aim != 0 && length(node[aim], node[1]) < 1e-3) aim = next[aim];
-        waypoint[u] = aim == 0 ? (double)to[u] : node[aim].u;
-        waypoint[1 - u] = aim == 0 ? (double)to[1 - u] : node[aim].o;
+        waypoint[u] = node[aim].u;
+        waypoint[1 - u] = node[aim].o;
     }
     return cost[1];
 }

@@ -115,6 +115,34 @@ static void test_oracle_in_every_look(void **state) {
     uw_env_free(env);
 }
 
+/* The reference's resets put goals into the wall too: the oracle and the expert get near enough. */
+static void test_every_seed_can_be_solved(void **state) {
+    (void)state;
+    uw_err err = {0};
+    uw_env *env = NULL;
+    CHECK_OK(uw_env_new("two_room", &env, &err), &err);
+    const uw_env_class *cls = uw_env_class_of(env);
+    int in_wall = 0;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        for (int which = 0; which < 2; which++) {
+            uw_step step = {0};
+            CHECK_OK(uw_env_reset(env, seed, NULL, NULL, &err), &err);
+            for (int t = 0; t < BUDGET && !step.success; t++) {
+                float action[2];
+                (which == 0 ? cls->oracle : cls->expert)(uw_env_self(env), action);
+                assert_int_equal(uw_env_step(env, action, &step), UW_OK);
+            }
+            if (!step.success)
+                fail_msg("seed %d: the %s does not arrive", (int)seed, which ? "expert" : "oracle");
+        }
+        double goal[2];
+        uw_env_get_goal(env, goal);
+        in_wall += fabs(goal[0] - 112) < 12;
+    }
+    assert_true(in_wall > 20);
+    uw_env_free(env);
+}
+
 static void test_tasks(void **state) {
     (void)state;
     for (int which = 0; which < NUM_LOOKS; which++) {
@@ -286,6 +314,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_baselines),
         cmocka_unit_test(test_oracle_in_every_look),
+        cmocka_unit_test(test_every_seed_can_be_solved),
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_path_length),
         cmocka_unit_test(test_path_is_a_metric),
