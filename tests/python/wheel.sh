@@ -9,7 +9,7 @@ trap 'rm -rf "$dir"' EXIT
 "$python" -m pip download -q --no-deps -d "$dir" 'scikit-build-core>=0.10' >/dev/null 2>&1 ||
     { echo "skipped: the build backend cannot be fetched here (no network?)"; exit 77; }
 
-"$python" -m pip install -q --no-deps --target "$dir/site" "$source/python"
+"$python" -m pip install -q --root-user-action ignore --no-deps --target "$dir/site" "$source/python"
 cd "$dir"
 PYTHONPATH="$dir/site" "$python" - <<'P'
 import pathlib, umwelt
