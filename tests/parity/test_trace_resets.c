@@ -32,39 +32,55 @@ static int64_t compare_values(uw_npz *npz, const char *part, int64_t row, const 
     return differing;
 }
 
+static double worst; /* largest difference of a state */
+
+static void compare_row(uw_npz *npz, const char *part, const char *name, int64_t row,
+                        const double *got, int32_t count) {
+    const uw_tensor want = trace_array(npz, part, name);
+    assert_int_equal(trace_row_numbers(&want), count);
+    for (int32_t i = 0; i < count; i++) {
+        const double expected = trace_number(&want, row * count + i);
+        CHECK_NEAR(got[i], expected, 1e-9);
+        worst = fmax(worst, fabs(got[i] - expected));
+    }
+}
+
 /* The states after a TwoRoom reset: agent, target, and what the reference shows of the doors. */
 static void compare_rooms(uw_env *env, uw_npz *npz, const char *part, int64_t row) {
-    const uw_tensor obs = trace_array(npz, part, "obs"), far = trace_array(npz, part, "distance");
+    const uw_tensor far = trace_array(npz, part, "distance");
     const double *values = uw_env_values(env);
     const int32_t along = values[uw_env_factor(cls, "wall.axis", NULL)->offset] == 1.0 ? 1 : 0;
     const int32_t doors = (int32_t)values[uw_env_factor(cls, "door.number", NULL)->offset];
     double got[TWO_ROOM_OBS] = {0};
-    assert_int_equal(trace_row_numbers(&obs), TWO_ROOM_OBS);
     uw_env_get_state(env, got);
     uw_env_get_goal(env, got + 2);
     for (int32_t i = 0; i < doors; i++) {
         got[4 + 2 * i + along] = values[uw_env_factor(cls, "door.position", NULL)->offset + i];
         got[4 + 2 * i + 1 - along] = 112.0;
     }
-    for (int32_t i = 0; i < TWO_ROOM_OBS; i++)
-        assert_true(got[i] == trace_number(&obs, row * TWO_ROOM_OBS + i));
+    compare_row(npz, part, "obs", row, got, TWO_ROOM_OBS);
     /* recorded as a norm in float32 */
     CHECK_NEAR(hypot(got[0] - got[2], got[1] - got[3]), trace_number(&far, row), 2e-5);
 }
 
-/* The states after a PushT reset: what it observes and the goal, which is a second draw. */
+/* The states after a PushT reset: what it observes, the goal, which is a second draw, and the
+ * block's motion, as the reset ends with a step of physics. */
 static void compare_push(uw_env *env, uw_npz *npz, const char *part, int64_t row) {
-    static const char *const names[] = {"obs", "goal_state"};
-    for (int which = 0; which < 2; which++) {
-        const uw_tensor want = trace_array(npz, part, names[which]);
-        double got[UW_MAX_STATE_DIM];
-        assert_int_equal(trace_row_numbers(&want), cls->state_dim);
-        if (which == 0)
-            uw_env_get_state(env, got);
-        else
-            uw_env_get_goal(env, got);
-        for (int32_t i = 0; i < cls->state_dim; i++)
-            CHECK_NEAR(got[i], trace_number(&want, row * cls->state_dim + i), 1e-9);
+    double numbers[UW_MAX_READINGS * UW_MAX_STATE_DIM];
+    uw_env_get_state(env, numbers);
+    compare_row(npz, part, "obs", row, numbers, cls->state_dim);
+    uw_env_get_goal(env, numbers);
+    compare_row(npz, part, "goal_state", row, numbers, cls->state_dim);
+    uw_env_read(env, numbers);
+    const double *reading = numbers;
+    for (int32_t i = 0; i < cls->num_readings; reading += cls->readings[i++].dim) {
+        if (!strcmp(cls->readings[i].name, "block_pose")) {
+            compare_row(npz, part, "block_pos", row, reading, 2);
+            compare_row(npz, part, "block_angle", row, reading + 2, 1);
+        } else if (!strcmp(cls->readings[i].name, "block_velocity")) {
+            compare_row(npz, part, "block_vel", row, reading, 2);
+            compare_row(npz, part, "block_w", row, reading + 2, 1);
+        }
     }
 }
 
@@ -87,6 +103,7 @@ static void compare_part(const char *part, const char *text) {
     uw_env *env = NULL;
     CHECK_OK(uw_env_new(cls->name, &env, &err), &err);
     int64_t differing = 0;
+    worst = 0.0;
     assert_true(seeds.dtype == UW_DTYPE_I64 && seeds.shape[0] > 0);
     for (int64_t row = 0; row < seeds.shape[0]; row++) {
         const uint64_t seed = (uint64_t)((const int64_t *)seeds.data)[row];
@@ -100,7 +117,8 @@ static void compare_part(const char *part, const char *text) {
         CHECK_OK(uw_env_reset(env, seed, NULL, NULL, &err), &err); /* the seed alone says as much */
         compare_states(env, npz, part, row);
     }
-    print_message("%s: %d seeds, %d values differ\n", part, (int)seeds.shape[0], (int)differing);
+    print_message("%s: %d seeds, %d values differ, states by up to %.3g\n", part,
+                  (int)seeds.shape[0], (int)differing, worst);
     assert_int_equal(differing, 0);
     uw_env_free(env);
     uw__npz_close(npz);
