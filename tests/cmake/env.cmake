@@ -30,6 +30,12 @@ if(UW_CHIPMUNK)
   foreach(aspect IN ITEMS substeps bodies discrete)
     uw_test_again(parity_trace_pusht_${aspect} parity_trace_pusht_physics ${aspect})
   endforeach()
+  uw_test(test_raster SOURCES unit/test_raster.c MODULES env LABELS unit)
+  uw_test(parity_trace_pusht_frames SOURCES parity/test_trace_push_t_pictures.c MODULES env io
+          LABELS parity ARGS frames)
+  foreach(aspect IN ITEMS canvas direct)
+    uw_test_again(parity_trace_pusht_${aspect} parity_trace_pusht_frames ${aspect})
+  endforeach()
 endif()
 uw_test(parity_trace_tworoom_eval SOURCES parity/test_trace_eval.c MODULES env io LABELS parity
         ARGS tworoom)
