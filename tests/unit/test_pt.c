@@ -308,17 +308,16 @@ static void test_write(void **state) {
     assert_int_equal(tempdir_count(), before);
 }
 
-/* A file that ends anywhere is refused, both kinds of it; the legacy one by its first 20,000
- * bytes, which hold all its pickles, and by steps from there. */
-static void check_cuts(const char *from, size_t least) {
+/* A file that ends anywhere is refused: at every byte of a small one, at every 11th of the pickles
+ * of a large one and in long steps through its numbers. */
+static void check_cuts(const char *from, size_t small) {
     const char *path = tempdir_file("cut.pt");
     void *raw = NULL;
     size_t size;
     uw_err err = {0};
     CHECK_OK(uw__file_read(from, 1 << 24, &raw, &size, &err), &err);
-    assert_true(size > least);
     CHECK_OK(uw__file_write_atomic(path, raw, size, true, &err), &err);
-    for (size_t n = size - 1; n<size; n -= n> 20000 ? 997 : 1) {
+    for (size_t n = size - 1; n < size;) {
         uw_pt *pt = (uw_pt *)1;
         assert_int_equal(truncate(path, (off_t)n), 0);
         memset(&err, 0, sizeof err);
@@ -328,6 +327,7 @@ static void check_cuts(const char *from, size_t least) {
             !strstr(err.text, "bad_zip")) {
             fail_msg("cut to %zu bytes: %s", n, err.text);
         }
+        n -= size < small ? 1 : n > 20000 ? 997 : 11;
     }
     free(raw);
 }
@@ -335,9 +335,9 @@ static void check_cuts(const char *from, size_t least) {
 static void test_cuts(void **state) {
     char path[600];
     (void)state;
-    check_cuts(write_small(), 1000);
+    check_cuts(write_small(), 4096);
     snprintf(path, sizeof path, "%s/golden/checkpoints/good/legacy.pt", check_vectors());
-    if (uw__file_exists(path)) check_cuts(path, 20000);
+    if (uw__file_exists(path)) check_cuts(path, 4096);
 }
 
 /* Every byte of an archive's numbers is under a checksum. */
