@@ -74,5 +74,11 @@ expect 2 collect two_room --out x.uw --variation agent.radius=14
 grep -q "no door fits the agent" err || fail "no constraint"
 expect 2 collect two_room --out x.uw --variation wall.axis=vertica
 grep -q "did you mean vertical" err || fail "no likely word"
+if "$umwelt" inspect pusht --json >out 2>err; then # a build with Chipmunk
+    json 'len([f for f in d["factors"] if not f["ours"]])==17 and len(d["state"])==7'
+    json '[f["words"] for f in d["factors"] if f["name"]=="block.shape"][0][1]=="T"'
+    expect 2 collect pusht --out x.uw --variation block.shape=small_te
+    grep -q "did you mean small_tee" err || fail "no likely shape"
+fi
 [ ! -e x.uw ] || fail "a refused variation left a file"
 finish
