@@ -159,7 +159,8 @@ typedef struct uw_collect_result {
     int64_t clipped;                 /* of those: rows whose action was outside [-1, 1] */
 } uw_collect_result;
 /* Record episodes of a world: columns pixels (unless size is 0), action, state, goal_state, the world's
- * readings, reward (summed over the row's env steps) and terminated (the goal was met) of the way to the row,
+ * readings, reward (summed over the row's env steps, unless a reading of that name says it) and terminated
+ * (the goal was met) of the way to the row,
  * and every factor that the variation names, under its name, constant within an episode (a start or goal is
  * in the state already).  Row t holds what was seen and the action taken from there; the last row's action
  * and the first row's reward are NaN.

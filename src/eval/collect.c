@@ -83,6 +83,14 @@ static int32_t add_column(schema *s, const char *name, uw_dtype dtype, int32_t n
     return s->count++;
 }
 
+/* A reading called reward is the world's own, of the row's last env step, and finer than float32.
+ */
+static bool reads_reward(const uw_env_class *cls) {
+    for (int32_t i = 0; i < cls->num_readings; i++)
+        if (strcmp(cls->readings[i].name, "reward") == 0) return true;
+    return false;
+}
+
 /* The columns that every world has, and its readings. */
 static void add_fixed(job *j, schema *s) {
     const uw_env_class *cls = j->cls;
@@ -104,7 +112,7 @@ static void add_fixed(job *j, schema *s) {
         const int64_t dim = cls->readings[i].dim;
         add_column(s, cls->readings[i].name, real, 1, &dim, cls->readings[i].unit);
     }
-    s->reward = add_column(s, "reward", UW_DTYPE_F32, 0, NULL, "");
+    s->reward = reads_reward(cls) ? -1 : add_column(s, "reward", UW_DTYPE_F32, 0, NULL, "");
     s->terminated = add_column(s, "terminated", UW_DTYPE_BOOL, 0, NULL, "");
 }
 
@@ -171,7 +179,7 @@ static void write_row(const job *j, const slot *at, const uw_env *env, int64_t r
     const double *reading = numbers;
     for (int32_t i = 0; i < cls->num_readings; reading += cls->readings[i++].dim)
         put_reals(j, at, s->readings + i, row, reading, cls->readings[i].dim);
-    *(float *)cell(j, at, s->reward, row) = way->reward;
+    if (s->reward >= 0) *(float *)cell(j, at, s->reward, row) = way->reward;
     *(uint8_t *)cell(j, at, s->terminated, row) = way->success;
     if (s->pixels >= 0) uw_env_render(env, j->options->size, cell(j, at, s->pixels, row));
     for (int32_t c = 0; c < s->count; c++) {
