@@ -371,6 +371,9 @@ static uw_status check_widths(const tree *t, reference *r) {
     for (size_t i = 0; i < sizeof latent / sizeof *latent && !s; i++) {
         s = same_width(t, latent[i].name, latent[i].got, "predictor.input_dim", d);
     }
+    if (!s && (int64_t)r->emb * r->mlp_scale > UINT16_MAX) {
+        s = bad_value(t, "action_encoder.mlp_scale", "a hidden width below 65536");
+    }
     if (!s && r->heads == 1 && r->dim_head == d) {
         const value one = {.kind = NUMBER, .number = 1};
         s = unsupported(t, "predictor.heads", "an output projection (not one head as wide as all)",
@@ -416,6 +419,8 @@ uw_status uw__reference_config_read(const char *path, uw_model_config *config,
     if (!t.values) s = uw__no_memory(err, path, MAX_VALUES * sizeof *t.values);
     if (!s && !uw__jread_take(&t.r, '{')) s = uw__jread_bad(&t.r, "'{'");
     if (!s) s = read_object(&t);
+    uw__jread_space(&t.r);
+    if (!s && t.r.at != t.r.end) s = uw__jread_bad(&t.r, "the end");
     bool nested = false;
     for (int32_t i = 0; i < t.count && !s; i++) {
         nested = nested || !strcmp(t.values[i].path, "model._target_");

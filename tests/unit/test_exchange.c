@@ -179,6 +179,8 @@ static void test_config(void **state) {
         {"\"patch_size\": 14", "\"patch_size\": 13", UW_EFORMAT, "vit_patch", ""},
         {"\"depth\": 2", "\"depth\": [2", UW_EFORMAT, "bad_json", ""},
         {"\"depth\": 2", "\"depth\": nil", UW_EFORMAT, "bad_json", ""},
+        {"{", "{} {", UW_EFORMAT, "bad_json", ""},
+        {"\"emb_dim\": 48", "\"emb_dim\": 48, \"mlp_scale\": 60000", UW_EFORMAT, "bad_value", ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
