@@ -2,17 +2,31 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const cli_option options[] = {
     {"episodes", "N", "episodes to record", "600"},
-    {"steps", "N", "decisions per episode (rows are one more)", "50"},
-    {"policy", "NAME", "random | expert | weak | none", "random"},
+    {"steps", "N", "decisions per episode (rows are one more)", "50, pusht 100"},
+    {"policy", "NAME", "random | expert | weak | none", "random, pusht weak"},
     {"size", "PX", "edge of the recorded frames; 0 = none", "64"},
-    {"hold", "N", "env steps that each action is held for", "5"},
+    {"hold", "N", "env steps that each action is held for", "1, two_room 5"},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation, per episode (repeatable)", NULL},
     {"resume", NULL, "continue after the last complete episode", NULL},
     {0},
 };
+
+/* The command that goes on: what was given, and --resume. */
+static int interrupted(cli *c) {
+    char given[480] = "";
+    size_t used = 0;
+    for (int i = 0; i < c->num_given && used < sizeof given; i++) {
+        const char *name = c->given[i].name, *value = c->given[i].value;
+        if (strcmp(name, "resume") == 0 || strcmp(name, "force") == 0) continue;
+        used += (size_t)snprintf(given + used, sizeof given - used, " --%s%s%s", name, *value ? " " : "",
+                                 value);
+    }
+    return cli_interrupted(c, "umwelt collect %s%s --resume", c->args[0], given);
+}
 
 static int run(cli *c) {
     const uw_env_class *world;
@@ -20,13 +34,14 @@ static int run(cli *c) {
     uw_variation variation;
     bool varied;
     static const char *const policies[] = {"random", "expert", "weak", "none", NULL};
-    o.policy = cli_str(c, "policy", o.policy);
+    o.policy = cli_str(c, "policy", NULL);
     int code;
-    if ((code = cli_world(c, c->args[0], &world)) || (code = cli_name(c, "policy", o.policy, policies)) ||
+    if ((code = cli_world(c, c->args[0], &world)) ||
+        (o.policy && (code = cli_name(c, "policy", o.policy, policies))) ||
         (code = cli_int(c, "episodes", o.episodes, 1, 10000000, &o.episodes)) ||
-        (code = cli_int(c, "steps", o.steps, 1, 1000000, &o.steps)) ||
+        (cli_flag(c, "steps") && (code = cli_int(c, "steps", 1, 1, 1000000, &o.steps))) ||
         (code = cli_int(c, "size", o.size, 0, 1024, &o.size)) ||
-        (code = cli_int(c, "hold", o.action_repeat, 1, 1000, &o.action_repeat)) ||
+        (cli_flag(c, "hold") && (code = cli_int(c, "hold", 1, 1, 1000, &o.action_repeat))) ||
         (code = cli_variation(c, world, &variation, &varied)))
         return code;
     if (!c->out) return cli_usage(c, "--out", "for example --out experience.uw", "wanted a file to write");
@@ -39,10 +54,7 @@ static int run(cli *c) {
     uw_err err = {0};
     const uw_status status = uw_collect_run(c->ctx, world->name, c->out, &o, &result, &err);
     if (status == UW_EINTERRUPTED)
-        return cli_interrupted(c, "umwelt collect %s --out %s --episodes %d --steps %d --policy %s --size %d "
-                                  "--hold %d --seed %llu --resume (with the same --variation)",
-                               world->name, c->out, o.episodes, o.steps, o.policy, o.size, o.action_repeat,
-                               (unsigned long long)o.seed);
+        return interrupted(c);
     if (status) return cli_fail(c, status, &err);
     json_object_update_new(c->result, cli_collect_json(&result));
     if (result.clipped)

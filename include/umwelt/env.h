@@ -89,6 +89,10 @@ typedef struct uw_env_class {
     const char *const *state_names; /* [state_dim], e.g. "agent.x" */
     const char *state_unit;
     bool wide_state; /* recorded in float64; else float32 holds every state */
+    /* Where nobody says: env steps that an action is held for, rows of a recorded episode after its first, and
+     * the policy; 0 and NULL mean 1, 50 and "random". */
+    int32_t usual_hold, usual_steps;
+    const char *usual_policy;
     int32_t num_readings;       /* 0 .. UW_MAX_READINGS */
     const uw_reading *readings; /* [num_readings] */
     /* Take and give back what the instance owns beside its memory; nullable, both or none. */

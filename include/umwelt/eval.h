@@ -92,8 +92,8 @@ typedef struct uw_eval_result {
 
 /* Run episodes under a protocol.
  *
- * An action is held for action_repeat env steps; 0 = the model's, or 5 without a model, which may be NULL
- * unless it drives.  The straight and the scripted driver choose anew at every env step.  Where
+ * An action is held for action_repeat env steps; 0 = the model's, or the world's usual ones without a model,
+ * which may be NULL unless it drives.  The straight and the scripted driver choose anew at every env step.  Where
  * agent.color or background.color is drawn, they are at least 100 of 255 apart.
  *
  * Own      *out, freed by uw_eval_result_fini
@@ -141,17 +141,16 @@ UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const cha
 /* ---- collecting ------------------------------------------------------------------------------------ */
 
 typedef struct uw_collect_options {
-    int32_t episodes, steps; /* rows per episode = steps + 1 */
-    const char *policy;      /* "random" (persistent heading), "expert", "weak", "none" */
+    int32_t episodes;
+    int32_t steps;           /* rows per episode = steps + 1; 0 = the world's usual ones */
+    const char *policy;      /* "random" (persistent heading), "expert", "weak", "none"; NULL = the usual one */
     int32_t size;            /* frame edge in pixels; 0 = no pictures */
-    int32_t action_repeat;   /* env steps per row, the action held */
+    int32_t action_repeat;   /* env steps per row, the action held; 0 = the world's usual ones */
     const uw_variation *variation; /* nullable */
     uint64_t seed;
     bool resume, overwrite;
 } uw_collect_options;
-#define UW_COLLECT_OPTIONS_DEFAULT                                                          \
-    ((uw_collect_options){.episodes = 600, .steps = 50, .policy = "random", .size = 64, \
-                          .action_repeat = 5})
+#define UW_COLLECT_OPTIONS_DEFAULT ((uw_collect_options){.episodes = 600, .size = 64})
 typedef struct uw_collect_result {
     int64_t episodes, frames, bytes; /* in the file, after this run */
     double seconds;                  /* of this run */

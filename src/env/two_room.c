@@ -257,6 +257,7 @@ const uw_env_class uw__two_room = {
     .factors = uw__room_factors,
     .state_names = state_names,
     .state_unit = "px",
+    .usual_hold = 5, /* as the published recipe records */
     .check = uw__room_check,
     .reset = room_reset,
     .sample = uw__room_sample,

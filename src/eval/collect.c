@@ -14,6 +14,7 @@
 
 #include "checked.h"
 #include "clock.h"
+#include "eval_internal.h"
 #include "fileio.h"
 #include "internal.h"
 #include "policy.h"
@@ -22,6 +23,7 @@
 
 enum {
     SLOTS_PER_THREAD = 4,
+    USUAL_STEPS = 50,
     MAX_VARIATION_TEXT = 2048,
     MAX_REDRAWS = 1000, /* of a reset that breaks a rule of the world */
 };
@@ -53,7 +55,7 @@ typedef struct slot {
 
 typedef struct job {
     const uw_env_class *cls;
-    const uw_collect_options *options;
+    const uw_collect_options *options; /* with the usual values filled in */
     uw_policy_kind policy;
     uw_variation variation;
     schema schema;
@@ -278,13 +280,15 @@ static void record_task(void *arg, size_t index, int32_t worker) {
 /* ---- the run -----------------------------------------------------------------------------------
  */
 
+/* Put what is usual in a world where the options do not say. */
+static void fill_usual(const uw_env_class *cls, uw_collect_options *o) {
+    if (!o->steps) o->steps = cls->usual_steps ? cls->usual_steps : USUAL_STEPS;
+    if (!o->action_repeat) o->action_repeat = uw__usual_hold(cls);
+    if (!o->policy) o->policy = cls->usual_policy ? cls->usual_policy : "random";
+}
+
 static uw_status options_check(const char *env, const char *path, const uw_collect_options *o,
                                job *j, uw_err *err) {
-    j->cls = uw_env_find(env);
-    if (!j->cls) { /* let the world's own message speak */
-        uw_env *none;
-        return uw_env_new(env, &none, err);
-    }
     const struct {
         const char *name;
         int32_t value, low, high;
@@ -300,10 +304,9 @@ static uw_status options_check(const char *env, const char *path, const uw_colle
                            ranges[i].name, (int)ranges[i].low, (int)ranges[i].high,
                            (int)ranges[i].value);
     const char *nearest = NULL;
-    const char *name = o->policy ? o->policy : "random";
-    if (!uw__policy_parse(name, &j->policy, &nearest)) {
+    if (!uw__policy_parse(o->policy, &j->policy, &nearest)) {
         uw_fail(err, UW_EINVAL, "%s: no such policy, wanted random, expert, weak or none, got '%s'",
-                path, name);
+                path, o->policy);
         if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
         return UW_EINVAL;
     }
@@ -435,16 +438,21 @@ static uw_status measure(const job *j, const char *path, int64_t found, int64_t 
 uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
                          const uw_collect_options *options, uw_collect_result *out, uw_err *err) {
     const double started = uw__clock_s();
-    job j = {.options = options};
+    uw_collect_options filled = *options;
+    job j = {.options = &filled};
     uw_recorder *rec = NULL;
     char variation[MAX_VARIATION_TEXT];
     int64_t found = 0, episodes = 0;
-    uw_status s = options_check(env, path, options, &j, err);
+    uw_status s = uw__world_find(env, &j.cls, err);
+    if (s) return s;
+    fill_usual(j.cls, &filled);
+    options = &filled;
+    s = options_check(env, path, options, &j, err);
     if (!s) s = schema_init(&j, path, err);
     if (s) goto done;
     uw__variation_format(j.cls, &j.variation, variation, sizeof variation);
     const uw_dataset_meta meta = {.env = j.cls->name,
-                                  .policy = options->policy ? options->policy : "random",
+                                  .policy = options->policy,
                                   .variation = variation,
                                   .action_repeat = options->action_repeat,
                                   .seed = options->seed};

@@ -19,7 +19,7 @@
 #include "plan_internal.h"
 #include "rng.h"
 
-enum { DEFAULT_REPEAT = 5, MAX_REPEAT = 10000 };
+enum { MAX_REPEAT = 10000 };
 
 struct uw_player {
     uw_contest contest;
@@ -94,7 +94,7 @@ uw_status uw__contest_init(uw_contest *c, int32_t action_repeat, uw_err *err) {
     c->rows = 1;
     c->hold = action_repeat ? action_repeat
               : c->model    ? uw_model_provenance(c->model)->action_repeat
-                            : DEFAULT_REPEAT;
+                            : uw__usual_hold(c->cls);
     if (c->hold < 1 || c->hold > MAX_REPEAT)
         return uw_fail(err, UW_EINVAL, "action_repeat: wanted 1 .. %d, got %d", (int)MAX_REPEAT,
                        (int)c->hold);

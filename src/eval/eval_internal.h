@@ -81,4 +81,9 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
                         int32_t action_repeat, const uw_eval_options *options, const uw_part *part,
                         uw_eval_result *out, uw_err *err);
 
+/* Return the env steps that an action is held for in a world where nobody says. */
+static inline int32_t uw__usual_hold(const uw_env_class *cls) {
+    return cls->usual_hold ? cls->usual_hold : 1;
+}
+
 #endif

@@ -188,9 +188,9 @@ static void test_refusals(void **state) {
         {good, "wanted at most 2 GiB", "--steps"},
     };
     bad[0].o.episodes = 0;
-    bad[1].o.steps = 0;
+    bad[1].o.steps = -1;
     bad[2].o.size = 1025;
-    bad[3].o.action_repeat = 0;
+    bad[3].o.action_repeat = -1;
     bad[4].o.policy = "experts";
     uw_variation wide = {0};
     CHECK_OK(uw_variation_parse(uw_env_find("two_room"), "agent.radius=14", &wide, &err), &err);
