@@ -52,6 +52,9 @@ static void test_no_allocation_in_the_loop(void **state) {
         uw_task task;
         int failures = uw_variation_resolve(cls, &v, 1, i, values, fixed, &err) != UW_OK;
         failures += uw_env_reset(env, i, values, fixed, &err) != UW_OK;
+        failures += uw_variation_sample(cls, &v, i, values, fixed, &err) != UW_OK;
+        failures += uw_env_reset(env, i, NULL, NULL, &err) != UW_OK;
+        cls->expert(uw_env_self(env), action);
         cls->oracle(uw_env_self(env), action);
         failures += uw_env_step(env, action, &step) != UW_OK;
         cls->sample_task(1, i, values, true, &task);
