@@ -52,9 +52,9 @@ static void draw_piece(const uw_canvas *to, const uw_push_piece *piece) {
 
 static void draw_walls(const uw_canvas *to) {
     const int32_t low = UW_PUSH_WALL_LOW, high = to->width - (EDGE - UW_PUSH_WALL_HIGH);
-    const int32_t corner[5][2] = {{low, high}, {low, low}, {high, low}, {high, high}, {low, high}};
+    const int32_t corner[4][2] = {{low, high}, {low, low}, {high, low}, {high, high}};
     for (int i = 0; i < 3; i++) draw_fat(to, uw__push_wall_color, corner[i], corner[i + 1]);
-    draw_fat(to, uw__push_wall_color, corner[4], corner[3]);
+    draw_fat(to, uw__push_wall_color, corner[0], corner[3]);
 }
 
 static void draw_bodies(const uw_canvas *to, const uw_push_scene *scene) {
@@ -80,12 +80,17 @@ static void draw_full(const double *values, const uw_push_scene *scene, int64_t 
     uw__distractors_draw(values + UW_PUSH_DISTRACTOR, steps, true, EDGE, canvas);
 }
 
-/* Whether anything was drawn where the walls are. */
-static bool reaches_walls(const uw_ground *ground) {
+/* Draw the walls over what was drawn where they are. */
+static void stamp_walls(const uw_canvas *to) {
     enum { LAST = EDGE / UW_RASTER_TILE - 1 };
     uint32_t all = 0;
-    for (int i = 0; i <= LAST; i++) all |= ground->drawn[i];
-    return ground->drawn[0] || ground->drawn[LAST] || (all & 1) || (all >> LAST & 1);
+    for (int i = 0; i <= LAST; i++) all |= to->ground->drawn[i];
+    if (!to->ground->drawn[0] && !to->ground->drawn[LAST] && !(all & 1) && !(all >> LAST & 1))
+        return;
+    uint8_t mask[UW_RASTER_GROUND * UW_RASTER_GROUND * 3] = {0};
+    const uw_canvas patch = {mask, UW_RASTER_GROUND, UW_RASTER_GROUND, NULL};
+    draw_walls(&patch);
+    uw__raster_stamp(to, mask, uw__push_wall_color);
 }
 
 static void draw_frame(const double *values, const uw_push_scene *scene, int64_t steps,
@@ -103,7 +108,7 @@ static void draw_frame(const double *values, const uw_push_scene *scene, int64_t
     uw__raster_fill(&patch, scene->background);
     draw_walls(&patch);
     draw_bodies(&to, scene);
-    if (reaches_walls(&ground)) draw_walls(&to); /* they are over the bodies */
+    stamp_walls(&to);
     draw_contacts(&to, scene);
     uw__raster_reduce(&to, rgb);
 }

@@ -56,7 +56,7 @@ static void wake(const uw_canvas *to, int32_t ty, uint32_t tiles) {
 
 /* Return pixel x of a row, after the tiles of x .. last have their pixels; all inside the canvas.
  */
-static uint8_t *reach(const uw_canvas *to, int32_t x, int32_t last, int32_t y) {
+static inline uint8_t *reach(const uw_canvas *to, int32_t x, int32_t last, int32_t y) {
     if (to->ground) {
         const uint32_t tiles = (UINT32_MAX << (x / TILE)) & (UINT32_MAX >> (31 - last / TILE));
         const uint32_t missing = tiles & ~to->ground->drawn[y / TILE];
@@ -66,7 +66,7 @@ static uint8_t *reach(const uw_canvas *to, int32_t x, int32_t last, int32_t y) {
 }
 
 /* Set the pixels x .. last of a row, as far as they exist. */
-static void span(const uw_canvas *to, const ink *with, int32_t x, int32_t last, int32_t y) {
+static inline void span(const uw_canvas *to, const ink *with, int32_t x, int32_t last, int32_t y) {
     x = max_i(x, 0);
     last = min_i(last, to->width - 1);
     if (y < 0 || y >= to->height || x > last) return;
@@ -85,15 +85,36 @@ static void span(const uw_canvas *to, const ink *with, int32_t x, int32_t last, 
 }
 
 /* Set the pixels y .. last of a column. */
-static void column(const uw_canvas *to, const ink *with, int32_t x, int32_t y, int32_t last) {
+static inline void column(const uw_canvas *to, const ink *with, int32_t x, int32_t y,
+                          int32_t last) {
     y = max_i(y, 0);
     last = min_i(last, to->height - 1);
-    for (; y <= last; y++) span(to, with, x, x, y);
+    if (x < 0 || x >= to->width || y > last) return;
+    uint8_t *at = reach(to, x, x, y);
+    for (;;) {
+        memcpy(at, with->rgb, 3);
+        if (++y > last) return;
+        at = y % TILE ? at + 3 * (size_t)to->width : reach(to, x, x, y);
+    }
 }
 
 void uw__raster_fill(const uw_canvas *to, const uint8_t color[3]) {
     const ink with = ink_of(color);
     for (int32_t y = 0; y < to->height; y++) span(to, &with, 0, to->width - 1, y);
+}
+
+void uw__raster_stamp(const uw_canvas *to, const uint8_t *mask, const uint8_t color[3]) {
+    const int32_t columns = to->width / TILE, rows = to->height / TILE;
+    for (int32_t ty = 0; ty < rows; ty++)
+        for (int32_t tx = 0; tx < columns; tx++) {
+            const int32_t from_x = TILE * ground_tile(tx, columns);
+            const int32_t from_y = TILE * ground_tile(ty, rows);
+            if (!(to->ground->drawn[ty] >> tx & 1) || (from_x == TILE && from_y == TILE)) continue;
+            for (int32_t y = 0; y < TILE; y++)
+                for (int32_t x = 0; x < TILE; x++)
+                    if (mask[((from_y + y) * UW_RASTER_GROUND + from_x + x) * 3])
+                        memcpy(reach(to, tx * TILE + x, tx * TILE + x, ty * TILE + y), color, 3);
+        }
 }
 
 /* ---- polygon --------------------------------------------------------------------------------- */
@@ -365,8 +386,12 @@ static void mix_row(const uint8_t *restrict row, uint16_t *restrict out) {
     uint8_t pixels[LANES + 3] = {0};
     memcpy(pixels, row, LANES);
     for (int j = 0; j < LANES; j++) {
+        /* pixel * 128 + (rise * part >> 4), the product in two halves so that 16 bits are enough */
         const int16_t rise = (int16_t)(pixels[j + 3] - pixels[j]);
-        out[j] = (uint16_t)(pixels[j] * 128 + ((rise * lane_part[j]) >> 4));
+        const uint16_t high = (uint16_t)((rise * lane_part[j]) >> 16);
+        const uint16_t low = (uint16_t)((uint16_t)rise * (uint16_t)lane_part[j]);
+        const uint16_t way = (uint16_t)((uint16_t)(high << 12) | (uint16_t)(low >> 4));
+        out[j] = (uint16_t)((uint16_t)(pixels[j] << 7) + way);
     }
 }
 
@@ -384,7 +409,7 @@ static void reduce_tile(const uw_canvas *from, int32_t tx, int32_t ty, uint8_t *
         for (int j = 0; j < LANES; j++) {
             const uint16_t a = (uint16_t)((uint32_t)upper[j] * b0 >> 16);
             const uint16_t b = (uint16_t)((uint32_t)lower[j] * b1 >> 16);
-            mixed[j] = (uint8_t)((a + b + 2) >> 2);
+            mixed[j] = (uint8_t)((uint16_t)(a + b + 2) >> 2);
         }
         for (int k = 0; k < UW_RASTER_REDUCED; k++) memcpy(out + 3 * k, mixed + 3 * source[k], 3);
     }

@@ -45,6 +45,11 @@ void uw__raster_line(const uw_canvas *to, const uint8_t color[3], const int32_t 
 /* Draw an anti-aliased line, one pixel wide. */
 void uw__raster_aaline(const uw_canvas *to, const uint8_t color[3], const int32_t a[2],
                        const int32_t b[2]);
+/* Set those drawn pixels along the edge of a canvas with a ground that are not black in a mask, which is laid
+ * out as a ground is: what lies over everything, and is in the ground already where nothing else is.
+ *
+ * Shapes   mask: [48, 48, 3] */
+void uw__raster_stamp(const uw_canvas *to, const uint8_t *mask, const uint8_t color[3]);
 /* Resize a canvas of 16 m x 16 n pixels to 7 m x 7 n as cv2.resize(INTER_LINEAR) does on u8.
  *
  * Shapes   rgb: [7 height / 16, 7 width / 16, 3] */

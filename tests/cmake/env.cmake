@@ -31,6 +31,7 @@ if(UW_CHIPMUNK)
     uw_test_again(parity_trace_pusht_${aspect} parity_trace_pusht_physics ${aspect})
   endforeach()
   uw_test(test_raster SOURCES unit/test_raster.c MODULES env LABELS unit)
+  uw_test(test_push_t_draw SOURCES unit/test_push_t_draw.c MODULES env LABELS unit)
   uw_test(parity_trace_pusht_frames SOURCES parity/test_trace_push_t_pictures.c MODULES env io
           LABELS parity ARGS frames)
   foreach(aspect IN ITEMS canvas direct)
