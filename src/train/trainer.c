@@ -34,6 +34,10 @@ static void layout(uw_arena *arena, uw_trainer *t) {
 static uw_status plan_memory(uw_trainer *t, uw_err *err) {
     uw_arena measure = UW_ARENA_MEASURE;
     layout(&measure, t);
+    const size_t windows = micro_windows(&t->config);
+    uw__log(t->ctx, UW_LOG_INFO, "train: %zu MB of memory; the encoder keeps %zu of %zu frames",
+            measure.used >> 20, uw__loss_chunk(&t->net, &t->config, windows),
+            windows * (size_t)t->config.window);
     if (!measure.failed && measure.used < SIZE_MAX - HUGE_PAGE) {
         const size_t bytes = (measure.used + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         t->memory = aligned_alloc(HUGE_PAGE, bytes);
@@ -49,10 +53,6 @@ static uw_status plan_memory(uw_trainer *t, uw_err *err) {
     uw_arena place = {.base = t->memory, .cap = measure.used};
     layout(&place, t);
     t->memory_bytes = measure.used;
-    const size_t windows = micro_windows(&t->config);
-    uw__log(t->ctx, UW_LOG_INFO, "train: %zu MB of memory; the encoder keeps %zu of %zu frames",
-            measure.used >> 20, uw__loss_chunk(&t->net, &t->config, windows),
-            windows * (size_t)t->config.window);
     return UW_OK;
 }
 

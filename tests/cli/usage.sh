@@ -19,7 +19,8 @@ for verb in demo collect inspect convert train eval stress plan probe bench doct
 done
 expect 0 train --help keys
 for key in observe action latent_dim encoder predictor history_size frameskip window batch steps lr weight_decay \
-    warmup_steps clip_norm sigreg_weight sigreg_directions rollout_weight inverse_weight vicreg_weight augment precision; do
+    warmup_steps clip_norm sigreg_weight sigreg_directions rollout_weight inverse_weight vicreg_weight augment precision \
+    encoder_chunk shuffle_epochs stop_epoch schedule_epochs; do
     prints "$key"
 done
 
@@ -35,6 +36,8 @@ expect 2 collect two_room --out a.uw --variation agent.colour=1,2,3
 says "did you mean agent.color?"
 expect 2 collect two_room --out a.uw --variation agent.radius=99
 says "14"
+expect 2 train a.uw --preset lewm --stop-epoch 0
+says "wanted a whole number from 1"
 expect 2 collect two_room --out a.uw --episodes 0
 says "wanted a whole number from 1"
 expect 2 collect two_room --out a.uw --episodes 3x
