@@ -190,5 +190,5 @@ int main(int argc, char **argv) {
     }
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     uw_env_free(rooms);
-    return failed;
+    return trace_exit(failed);
 }

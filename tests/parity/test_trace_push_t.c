@@ -392,7 +392,7 @@ int main(int argc, char **argv) {
     for (size_t i = 0; argc == 2 && i < sizeof known / sizeof *known; i++) {
         if (strcmp(argv[1], known[i].name) != 0) continue;
         const struct CMUnitTest tests[] = {{known[i].name, known[i].test, NULL, NULL, NULL}};
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return trace_exit(cmocka_run_group_tests(tests, NULL, NULL));
     }
     fprintf(stderr, "usage: %s physics|substeps|bodies|discrete\n", argv[0]);
     return 2;

@@ -216,9 +216,12 @@ int main(int argc, char **argv) {
     const struct CMUnitTest frames[] = {cmocka_unit_test(test_frames)};
     const struct CMUnitTest canvas[] = {cmocka_unit_test(test_canvas)};
     const struct CMUnitTest direct[] = {cmocka_unit_test(test_direct)};
-    if (argc == 2 && !strcmp(argv[1], "frames")) return cmocka_run_group_tests(frames, NULL, NULL);
-    if (argc == 2 && !strcmp(argv[1], "canvas")) return cmocka_run_group_tests(canvas, NULL, NULL);
-    if (argc == 2 && !strcmp(argv[1], "direct")) return cmocka_run_group_tests(direct, NULL, NULL);
+    if (argc == 2 && !strcmp(argv[1], "frames"))
+        return trace_exit(cmocka_run_group_tests(frames, NULL, NULL));
+    if (argc == 2 && !strcmp(argv[1], "canvas"))
+        return trace_exit(cmocka_run_group_tests(canvas, NULL, NULL));
+    if (argc == 2 && !strcmp(argv[1], "direct"))
+        return trace_exit(cmocka_run_group_tests(direct, NULL, NULL));
     fprintf(stderr, "usage: %s frames|canvas|direct\n", argv[0]);
     return 2;
 }

@@ -210,11 +210,12 @@ static void check_words(const uw_factor *f, const char *shapes) {
 
 static void test_table(void **state) {
     (void)state;
-    char path[512], object[MAX_TEXT], placed[MAX_TEXT], shapes[MAX_TEXT];
+    char name[64], path[512], object[MAX_TEXT], placed[MAX_TEXT], shapes[MAX_TEXT];
     void *data = NULL;
     size_t size = 0;
     uw_err err = {0};
-    snprintf(path, sizeof path, "%s/traces/%s_space.json", check_vectors(), prefix);
+    snprintf(name, sizeof name, "%s_space.json", prefix);
+    trace_path(name, path);
     CHECK_OK(uw__file_read(path, TRACE_MAX_BYTES, &data, &size, &err), &err);
     char *text = calloc(size + 1, 1);
     assert_non_null(text);
@@ -247,5 +248,5 @@ int main(int argc, char **argv) {
         printf("skipped: this build has no world %s\n", argv[1]);
         return UW_SKIP;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return trace_exit(cmocka_run_group_tests(tests, NULL, NULL));
 }

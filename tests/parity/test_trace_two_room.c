@@ -196,8 +196,10 @@ int main(int argc, char **argv) {
 #endif
     const struct CMUnitTest motion[] = {cmocka_unit_test(test_motion)};
     const struct CMUnitTest frames[] = {cmocka_unit_test(test_frames)};
-    if (argc == 2 && !strcmp(argv[1], "motion")) return cmocka_run_group_tests(motion, NULL, NULL);
-    if (argc == 2 && !strcmp(argv[1], "frames")) return cmocka_run_group_tests(frames, NULL, NULL);
+    if (argc == 2 && !strcmp(argv[1], "motion"))
+        return trace_exit(cmocka_run_group_tests(motion, NULL, NULL));
+    if (argc == 2 && !strcmp(argv[1], "frames"))
+        return trace_exit(cmocka_run_group_tests(frames, NULL, NULL));
     fprintf(stderr, "usage: %s motion|frames\n", argv[0]);
     return 2;
 }
