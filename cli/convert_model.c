@@ -1,4 +1,5 @@
 /* umwelt convert, for models: the reference's checkpoints in and out. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,10 +38,18 @@ static uw_status is_ours(const char *path, uw_format from, bool *ours, uw_err *e
     return s;
 }
 
-static uw_status import(cli *c, int32_t frameskip, uw_model **model, uw_err *err) {
+/* The error's line names the first tensors that do not belong; all of them stand below it. */
+static void keep_misfit(void *cookie, const char *line) {
+    fprintf(cookie, "  %s\n", line);
+}
+
+static uw_status import(cli *c, int32_t frameskip, FILE *misfits, uw_model **model, uw_err *err) {
     float mean[MAX_ACTION], std[MAX_ACTION];
-    uw_import_options options = {
-        .config = cli_str(c, "config", NULL), .frameskip = frameskip, .env = cli_str(c, "env", NULL)};
+    uw_import_options options = {.config = cli_str(c, "config", NULL),
+                                 .frameskip = frameskip,
+                                 .env = cli_str(c, "env", NULL),
+                                 .misfit = misfits ? keep_misfit : NULL,
+                                 .cookie = misfits};
     const char *data = cli_str(c, "normalisers", NULL);
     int32_t dim = 0;
     uw_status s = uw_model_import_action_dim(c->args[0], &options, &dim, err);
@@ -82,6 +91,8 @@ int cli_convert_model(cli *c, uw_format from) {
     uw_model *model = NULL;
     uw_err err = {0};
     bool ours = false;
+    char *list = NULL;
+    size_t list_bytes = 0;
     int code = target(c, &to);
     if (!code) code = cli_name(c, "layout", layout, layouts);
     if (!code) code = cli_int(c, "frameskip", 0, 0, 256, &frameskip);
@@ -90,7 +101,9 @@ int cli_convert_model(cli *c, uw_format from) {
     if (s) return cli_fail(c, s, &err);
     if (ours && to == UW_FORMAT_SAFETENSORS)
         return cli_usage(c, c->args[0], "copy it, or convert it to a .pt", "a model of ours already");
-    s = ours ? uw_model_load(c->args[0], &model, &err) : import(c, frameskip, &model, &err);
+    FILE *misfits = open_memstream(&list, &list_bytes);
+    s = ours ? uw_model_load(c->args[0], &model, &err) : import(c, frameskip, misfits, &model, &err);
+    if (misfits) fclose(misfits);
     if (!s && to == UW_FORMAT_PT) {
         s = uw_model_export(model, c->args[1],
                             strcmp(layout, layouts[1]) ? UW_KEYS_TRANSFORMERS_4 : UW_KEYS_TRANSFORMERS_5,
@@ -99,6 +112,8 @@ int cli_convert_model(cli *c, uw_format from) {
         s = uw_model_save(model, c->args[1], c->force, &err);
     }
     code = s ? cli_fail(c, s, &err) : report(c, model, from, to);
+    if (list && *list) cli_note(c, "%s", list);
+    free(list);
     uw_model_unload(model);
     return code;
 }

@@ -122,6 +122,9 @@ UW_API void uw_model_sha256(const uw_model *model, char hex[65]);
 /* Names of LeWM's tensors: as all published checkpoints have them, or as transformers 5.x renamed them. */
 typedef enum uw_key_layout { UW_KEYS_TRANSFORMERS_4 = 0, UW_KEYS_TRANSFORMERS_5 = 1 } uw_key_layout;
 
+/* Told one tensor that does not belong ("missing NAME", "extra NAME", "twice NAME", "NAME wanted X, got Y"). */
+typedef void uw_misfit_fn(void *cookie, const char *line);
+
 /* What a checkpoint of the reference does not hold itself; all zero = defaults. */
 typedef struct uw_import_options {
     const char *config;       /* its config.json; NULL = the one in the weights' folder */
@@ -129,6 +132,8 @@ typedef struct uw_import_options {
     const float *action_mean; /* [action_dim], with action_std, from uw_dataset_file_normaliser; NULL = */
     const float *action_std;  /* [action_dim]  actions are taken as z-scored already */
     const char *env;          /* world of the data, or NULL */
+    uw_misfit_fn *misfit;     /* called for every tensor that does not belong: an error names the first ones only */
+    void *cookie;             /* for misfit */
 } uw_import_options;
 
 /* Read from config.json alone how many numbers an action of the dataset must have, before anything is loaded.

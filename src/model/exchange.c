@@ -141,7 +141,9 @@ uw_status uw_model_import(const char *path, const uw_import_options *options, uw
     if (!s) s = make_net(path, &config, &net, err);
     if (!s) s = uw_weights_open(path, &weights, err);
     if (!s) s = our_tensors(path, weights, &tensors, &names, &count, err);
-    if (!s) s = uw__fill_check(path, &net, tensors, count, true, FIX_TENSORS, err);
+    const uw_fill_rules rules = {
+        .widen = true, .fix = FIX_TENSORS, .misfit = o->misfit, .cookie = o->cookie};
+    if (!s) s = uw__fill_check(path, &net, tensors, count, &rules, err);
     if (!s) s = make_model(path, &net, tensors, count, o, out, err);
     free(tensors);
     free(names);

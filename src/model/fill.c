@@ -14,13 +14,17 @@ static const char FIX_DAMAGED[] = "take the file from where it was written once 
 
 /* What does not fit, gathered into one line. */
 typedef struct misfits {
+    const uw_fill_rules *rules;
     int32_t missing, extra, twice, misshaped;
     char text[150];
 } misfits;
 
 static void note(misfits *m, const char *what, const char *name) {
+    char line[320];
     const size_t used = strlen(m->text);
-    snprintf(m->text + used, sizeof m->text - used, "%s%s%s", used ? "; " : "", what, name);
+    snprintf(line, sizeof line, "%s%s", what, name);
+    snprintf(m->text + used, sizeof m->text - used, "%s%s", used ? "; " : "", line);
+    if (m->rules->misfit) m->rules->misfit(m->rules->cookie, line);
 }
 
 static bool dtype_fits(uw_dtype got, const uw_net_tensor *want, bool widen) {
@@ -28,9 +32,8 @@ static bool dtype_fits(uw_dtype got, const uw_net_tensor *want, bool widen) {
     return got == UW_DTYPE_F32 || (widen && (got == UW_DTYPE_F16 || got == UW_DTYPE_BF16));
 }
 
-static void compare_tensor(misfits *m, const uw_net_tensor *want, const uw_tensor *got,
-                           bool widen) {
-    if (dtype_fits(got->dtype, want, widen) && got->num_dims == want->num_dims &&
+static void compare_tensor(misfits *m, const uw_net_tensor *want, const uw_tensor *got) {
+    if (dtype_fits(got->dtype, want, m->rules->widen) && got->num_dims == want->num_dims &&
         !memcmp(got->shape, want->shape, (size_t)want->num_dims * sizeof *want->shape))
         return;
     char wanted[64], found[64], line[256];
@@ -53,12 +56,12 @@ static const uw_tensor *find(const uw_tensor *sorted, int32_t count, const char 
 }
 
 uw_status uw__fill_check(const char *path, const uw_net *net, const uw_tensor *sorted,
-                         int32_t count, bool widen, const char *fix, uw_err *err) {
-    misfits m = {0};
+                         int32_t count, const uw_fill_rules *rules, uw_err *err) {
+    misfits m = {.rules = rules};
     for (int32_t i = 0; i < net->num_tensors; i++) {
         const uw_tensor *got = find(sorted, count, net->tensors[i].name);
         if (got) {
-            compare_tensor(&m, &net->tensors[i], got, widen);
+            compare_tensor(&m, &net->tensors[i], got);
             continue;
         }
         m.missing++;
@@ -74,7 +77,7 @@ uw_status uw__fill_check(const char *path, const uw_net *net, const uw_tensor *s
         }
     }
     if (!m.missing && !m.extra && !m.twice && !m.misshaped) return UW_OK;
-    return uw__refuse(err, UW_ESHAPE, path, "wrong_tensors", fix,
+    return uw__refuse(err, UW_ESHAPE, path, "wrong_tensors", rules->fix,
                       "wanted %d, got %d missing, %d extra, %d twice, %d mis-shaped: %s",
                       (int)net->num_tensors, (int)m.missing, (int)m.extra, (int)m.twice,
                       (int)m.misshaped, m.text);

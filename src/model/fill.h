@@ -5,14 +5,20 @@
 
 #include "net.h"
 
-/* Check that the tensors are the network's, every one once and no other.  What is missing, extra,
- * there twice or of another type or shape is counted, and named as far as the line is long.
+typedef struct uw_fill_rules {
+    bool widen;           /* F16 and BF16 stand for F32 */
+    const char *fix;      /* advice when tensors do not belong */
+    uw_misfit_fn *misfit; /* nullable: told each of them */
+    void *cookie;
+} uw_fill_rules;
+
+/* Check that the tensors, sorted by name, are the network's, every one once and no other.  What is
+ * missing, extra, there twice or of another type or shape is counted, and named as far as the line
+ * is long.
  *
- * sorted   by name
- * widen    F16 and BF16 stand for F32
- * Returns  UW_OK; UW_ESHAPE, wrong_tensors, with `fix` */
+ * Returns  UW_OK; UW_ESHAPE, wrong_tensors */
 uw_status uw__fill_check(const char *path, const uw_net *net, const uw_tensor *sorted,
-                         int32_t count, bool widen, const char *fix, uw_err *err);
+                         int32_t count, const uw_fill_rules *rules, uw_err *err);
 /* Copy the numbers of checked tensors, refusing what is not finite. */
 uw_status uw__fill(const char *path, const uw_net *net, const uw_tensor *sorted, int32_t count,
                    float *params, float *buffers, uw_err *err);

@@ -148,8 +148,9 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     if (!s) s = sorted_tensors(path, file, &tensors, err);
     /* the file holds as many bytes as the table asks for before any memory is taken */
     if (!s) {
-        s = uw__fill_check(path, &net, tensors, uw__safetensors_count(file), false,
-                           "the tensors do not belong to the configuration in the same file", err);
+        const uw_fill_rules rules = {
+            .fix = "the tensors do not belong to the configuration in the same file"};
+        s = uw__fill_check(path, &net, tensors, uw__safetensors_count(file), &rules, err);
     }
     if (s) goto done;
     const uw_model_config *config = &net.config;

@@ -61,6 +61,8 @@ before=$(ls)
 expect 5 convert weights.pt new.safetensors --config "$good/config_full.json"
 says "missing"
 says "mis-shaped"
+[ "$(grep -c '^  missing encoder.encoder.layer' err)" -ge 160 ] || fail "not all missing tensors are listed"
+grep -q '^  encoder.embeddings.position_embeddings wanted F32' err || fail "a mis-shaped tensor is not listed"
 expect 5 convert weights.pt new.safetensors --normalisers data.h5 --column state
 expect 5 convert weights.pt new.safetensors --normalisers data.h5 --frameskip 2
 expect 5 convert weights.pt new.safetensors --frameskip 7

@@ -279,6 +279,12 @@ static int32_t golden_tensors(uw_tensor out[MOST]) {
     return n;
 }
 
+/* Every tensor that does not belong is told, however many. */
+static void count_misfit(void *cookie, const char *line) {
+    assert_true(strlen(line) > 8);
+    ++*(int *)cookie;
+}
+
 static uw_status import_pt(const uw_tensor *tensors, int32_t n, uw_err *err) {
     const uw_import_options options = {.config = tiny_config()};
     uw_model *model = NULL;
@@ -296,6 +302,14 @@ static void test_wrong_tensors(void **state) {
     (void)state;
     CHECK_OK(import_pt(t, n, &err), &err);
     check_refused(import_pt(t, n - 2, &err), UW_ESHAPE, &err, "2 missing, 0 extra");
+    int told = 0;
+    uw_model *model = NULL;
+    const uw_import_options options = {
+        .config = tiny_config(), .misfit = count_misfit, .cookie = &told};
+    CHECK_OK(uw__pt_write(tempdir_file("case.pt"), t, 1, true, &err), &err);
+    check_refused(uw_model_import(tempdir_file("case.pt"), &options, &model, &err), UW_ESHAPE, &err,
+                  "missing");
+    assert_int_equal(told, n - 1);
     t[n] = t[0], t[n].name = "encoder.surplus";
     t[n + 1] = t[0], t[n + 1].name = "sigreg.t"; /* only Lightning's is left out */
     check_refused(import_pt(t, n + 2, &err), UW_ESHAPE, &err, "2 extra");
