@@ -12,7 +12,7 @@ enum {
     GAP = 4,        /* px of white between frames */
     FRAMES = 5,     /* smallest, default, largest, two draws; a colour: default and four draws */
     MAX_WORDS = 8,  /* values of a whole number that are all shown */
-    PUSHES = 8,     /* env steps before a frame where only motion tells */
+    PUSHES = 3,     /* env steps before a frame where only motion tells */
     DISCS = 6,
     PLACE_SEED = 3, /* of starts, of motion and of draws */
 };
