@@ -23,8 +23,10 @@ static int target(cli *c, uw_format *to) {
     }
     *to = ends(c->args[1], ".pt") || ends(c->args[1], ".pth") ? UW_FORMAT_PT : UW_FORMAT_SAFETENSORS;
     if (*to == UW_FORMAT_PT || ends(c->args[1], ".safetensors")) return CLI_OK;
-    return cli_usage(c, c->args[1], "or say --to safetensors or pt",
-                     "wanted a name that ends in .safetensors or .pt");
+    uw_err err = {0};
+    uw_err_fix(&err, "a model becomes no dataset; rename it, or say --to safetensors or pt");
+    return cli_fail(c, uw_fail(&err, UW_EUNSUPPORTED, "%s: wanted a name that ends in .safetensors or .pt", c->args[1]),
+                    &err);
 }
 
 /* Is it a model of ours, which needs neither config.json nor normalisers? */

@@ -76,7 +76,7 @@ sed 's/"depth":/"dept": 1, "depth":/' config.json >typo.json
 expect 4 convert weights.pt new.safetensors --config typo.json
 says "did you mean predictor.depth?"
 rm typo.json
-expect 2 convert weights.pt new.bin
+expect 4 convert weights.pt new.bin
 [ "$(ls)" = "$before" ] || fail "files changed: $before -> $(ls)"
 
 # Hostile files: exit 4 with the recorded reason, whatever is asked, and nothing is run.
