@@ -10,6 +10,12 @@
 #include "hdf5_inside.h"
 #include "store.h"
 
+/* All slabs of a file together: what a small file may ask for is bounded by its size, what any may
+ * by what a conversion may take. */
+#define HELD_LEAST (UINT64_C(8) << 20)
+#define HELD_MOST  (UINT64_C(256) << 20)
+#define HELD_RATIO UINT64_C(256)
+
 /* ---- names to objects --------------------------------------------------------------------- */
 
 /* Follow a soft link within the root group: one step, so that no chain can loop. */
@@ -117,6 +123,16 @@ static uw_status fill_slab(uw_h5 *h5, uw__h5_object *o, int64_t slab, uw_err *er
     int64_t scaled[UW__H5_DIMS] = {slab};
     if (!o->slab_data) {
         const size_t bytes = (size_t)o->chunk[0] * (size_t)o->array.row_bytes;
+        const uint64_t most = h5->size < (HELD_MOST - HELD_LEAST) / HELD_RATIO
+                                  ? HELD_LEAST + HELD_RATIO * h5->size
+                                  : HELD_MOST;
+        if (bytes > most || h5->held > most - bytes) {
+            uw__h5_refuse(h5, UW_EUNSUPPORTED, err, "%s: chunks of %zu bytes, too large to be held",
+                          o->array.name, bytes);
+            uw_err_fix(err, "write it with smaller chunks: h5repack -l CHUNK=1x224x224x3");
+            return UW_EUNSUPPORTED;
+        }
+        h5->held += bytes;
         o->slab_data = malloc(bytes);
         if (!o->slab_data) return uw__no_memory(err, h5->path, bytes);
     }

@@ -122,6 +122,7 @@ struct uw_h5 {
     int32_t num_links, cap_links;
     uw__h5_object **objects;         /* [num_links], opened on demand */
     char *text;                      /* the attribute last asked for */
+    uint64_t held;           /* bytes of all slabs */
     unsigned char *stored, *decoded; /* one chunk, before and after its filters */
     size_t stored_cap, decoded_cap;
 };

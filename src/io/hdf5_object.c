@@ -334,6 +334,17 @@ static uw_status measure(uw_h5 *h5, uw__h5_object *o, uw_err *err) {
         return uw__h5_refuse(h5, UW_EFORMAT, err, "%s: a row of no or too many bytes", a->name);
     }
     a->row_bytes = a->num_dims ? (int64_t)row : 0;
+    if (o->storage == UW__H5_CONTIGUOUS || o->storage == UW__H5_COMPACT) {
+        uint64_t bytes = row;
+        const bool inside =
+            o->storage == UW__H5_COMPACT || uw__range_ok(o->address, o->stored_bytes, h5->size);
+        if (a->num_dims && (!uw__mul_u64(row, (uint64_t)a->shape[0], &bytes) ||
+                            (bytes && (bytes > o->stored_bytes || !inside)))) {
+            return uw__h5_refuse(h5, UW_EFORMAT, err, "the data of %s lies outside the file",
+                                 a->name);
+        }
+        return UW_OK;
+    }
     if (o->storage < UW__H5_BTREE1 || o->storage > UW__H5_EXTENSIBLE) return UW_OK;
     fits = o->chunk_dims == a->num_dims && !o->grows_sideways;
     o->per_slab = 1;
