@@ -29,14 +29,18 @@ for signal in INT TERM; do
     json "d['tensors_sha256']=='$sha'"
 done
 
-"$umwelt" collect two_room --out c.uw --episodes 4000 --steps 20 >out 2>err &
-pid=$!
-sleep 0.5
-kill -INT $pid
-wait $pid
-code=$?
-[ $code = 130 ] || [ $code = 0 ] || fail "collect: exit $code, wanted 130"
-expect 0 collect two_room --out c.uw --episodes 4000 --steps 20 --resume
-expect 0 collect two_room --out d.uw --episodes 4000 --steps 20
-cmp c.uw d.uw || fail "a stopped and resumed dataset differs from one recorded in one go"
+expect 0 collect two_room --out d.uw --episodes 4000 --steps 20 --variation agent.color~sample
+for signal in INT:130 KILL:137; do
+    rm -f c.uw
+    "$umwelt" collect two_room --out c.uw --episodes 4000 --steps 20 --variation agent.color~sample >out 2>err &
+    pid=$!
+    sleep 0.5
+    kill -${signal%:*} $pid
+    wait $pid
+    code=$?
+    [ $code = ${signal#*:} ] || [ $code = 0 ] || fail "collect: exit $code, wanted ${signal#*:}"
+    [ $code = 130 ] && says "umwelt collect two_room --out c.uw --episodes 4000 --steps 20 --variation agent.color~sample --resume"
+    expect 0 collect two_room --out c.uw --episodes 4000 --steps 20 --variation agent.color~sample --resume
+    cmp c.uw d.uw || fail "stopped by $signal and resumed, a dataset differs from one recorded in one go"
+done
 finish

@@ -45,15 +45,21 @@ static bool on_progress(void *cookie, const char *what, int64_t done, int64_t to
     return s->stop_at == 0 || done < s->stop_at;
 }
 
-static uw_status collect(int threads, const char *path, const uw_collect_options *options,
-                         stopper *stop, uw_collect_result *result, uw_err *err) {
+static uw_status collect_in(const char *world, int threads, const char *path,
+                            const uw_collect_options *options, stopper *stop,
+                            uw_collect_result *result, uw_err *err) {
     uw_context *ctx = NULL;
     const uw_context_options c = {
         .num_threads = threads, .cookie = stop, .progress = stop ? on_progress : NULL};
     CHECK_OK(uw_context_new(&c, &ctx, err), err);
-    const uw_status s = uw_collect_run(ctx, "two_room", path, options, result, err);
+    const uw_status s = uw_collect_run(ctx, world, path, options, result, err);
     uw_context_free(ctx);
     return s;
+}
+
+static uw_status collect(int threads, const char *path, const uw_collect_options *options,
+                         stopper *stop, uw_collect_result *result, uw_err *err) {
+    return collect_in("two_room", threads, path, options, stop, result, err);
 }
 
 static uw_collect_options small(void) {
@@ -373,6 +379,64 @@ static void test_policies(void **state) {
     assert_true(goals[2] > EPISODES); /* arrives, and gets another */
 }
 
+/* PushT, whose bodies belong to a library: any thread count, any stop, the same bytes; and every
+ * episode begins as the reset with its seed does. */
+static void test_push_t(void **state) {
+    (void)state;
+    enum { EPISODES = 9, STEPS = 12 };
+    const uw_env_class *cls = uw_env_find("pusht");
+    if (!cls) skip(); /* built without Chipmunk */
+    uw_err err = {0};
+    uw_collect_result r;
+    uw_variation v = {.mode = {UW_VARY_DEFAULT}};
+    CHECK_OK(uw_variation_parse(cls, "all~sample", &v, &err), &err);
+    uw_collect_options o = {
+        .episodes = EPISODES, .steps = STEPS, .size = 24, .variation = &v, .seed = 30};
+    CHECK_OK(collect_in("pusht", 1, path_of(1), &o, NULL, &r, &err), &err);
+    CHECK_OK(collect_in("pusht", 3, path_of(2), &o, NULL, &r, &err), &err);
+    assert_same_file(path_of(1), path_of(2));
+    unlink(path_of(2));
+    o.resume = true;
+    stopper watch = {.stop_at = 4};
+    assert_int_equal(collect_in("pusht", 2, path_of(2), &o, &watch, &r, &err), UW_EINTERRUPTED);
+    CHECK_OK(collect_in("pusht", 2, path_of(2), &o, NULL, &r, &err), &err);
+    assert_same_file(path_of(1), path_of(2));
+    assert_int_equal(r.clipped, 0); /* the weak policy stays in the box */
+
+    uw_dataset *data = NULL;
+    uw_env *env = NULL;
+    CHECK_OK(uw_dataset_open(path_of(1), &data, &err), &err);
+    CHECK_OK(uw_env_new("pusht", &env, &err), &err);
+    assert_string_equal(uw_dataset_meta_of(data)->policy, "weak");
+    assert_int_equal(uw_dataset_meta_of(data)->action_repeat, 1);
+    for (int64_t e = 0; e < EPISODES; e++) {
+        double at[STEPS + 1][7], goal[STEPS + 1][7], now[7], values[UW_MAX_FACTOR_VALUES];
+        double reward[STEPS + 1], read[UW_MAX_READINGS * UW_MAX_STATE_DIM];
+        float action[STEPS + 1][2];
+        bool fixed[UW_MAX_FACTOR_VALUES];
+        read_all(data, "state", e, STEPS + 1, at);
+        read_all(data, "goal_state", e, STEPS + 1, goal);
+        read_all(data, "action", e, STEPS + 1, action);
+        read_all(data, "reward", e, STEPS + 1, reward);
+        CHECK_OK(uw_variation_sample(cls, &v, 30 + (uint64_t)e, values, fixed, &err), &err);
+        CHECK_OK(uw_env_reset(env, 30 + (uint64_t)e, values, fixed, &err), &err);
+        uw_env_get_goal(env, now);
+        assert_memory_equal(now, goal[0], sizeof now);
+        for (int t = 0; t <= STEPS; t++) {
+            uw_step step;
+            uw_env_get_state(env, now);
+            assert_memory_equal(now, at[t], sizeof now);
+            uw_env_read(env, read);
+            assert_true(reward[t] == read[11]); /* the last reading */
+            if (t < STEPS) assert_int_equal(uw_env_step(env, action[t], &step), UW_OK);
+        }
+    }
+    uw_env_free(env);
+    uw_dataset_close(data);
+    unlink(path_of(1));
+    unlink(path_of(2));
+}
+
 /* ---- a world with seeds, readings, rewards and actions beyond the box
  * ----------------------------- */
 
@@ -526,6 +590,7 @@ int main(void) {
         cmocka_unit_test(test_random_policy_crosses_as_published),
         cmocka_unit_test(test_policies),
         cmocka_unit_test(test_seeds_readings_rewards),
+        cmocka_unit_test(test_push_t),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
