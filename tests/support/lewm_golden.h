@@ -31,20 +31,17 @@ typedef struct lewm {
 
 /* ---- configurations ---- */
 
-/* What a recording's metadata say beside the model: the JSON under `config`.  Without one it is the
- * published size. */
+/* What a recording's metadata say of the model: the JSON under `config`.  What it does not say is as
+ * published. */
 typedef struct lewm_meta {
     uw_model_config model;
     size_t directions; /* P */
 } lewm_meta;
 
+/* A number of the configuration, or the published one. */
 static inline int32_t lewm_size(const uw_json *config, const char *key, int32_t published) {
-    int64_t value = published;
-    if (config && !uw__json_get_i64(config, key, &value)) {
-        if (strcmp(key, "dirs") != 0) fail_msg("the metadata has no %s", key);
-        value = published;
-    }
-    return (int32_t)value;
+    int64_t value;
+    return config && uw__json_get_i64(config, key, &value) ? (int32_t)value : published;
 }
 
 static inline lewm_meta lewm_meta_of(const golden *g) {
