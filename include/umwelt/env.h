@@ -93,6 +93,7 @@ typedef struct uw_env_class {
      * the policy; 0 and NULL mean 1, 50 and "random". */
     int32_t usual_hold, usual_steps;
     const char *usual_policy;
+    double expert_noise; /* standard deviation of the noise on a collecting expert's actions; 0 means 2 */
     int32_t num_readings;       /* 0 .. UW_MAX_READINGS */
     const uw_reading *readings; /* [num_readings] */
     /* Take and give back what the instance owns beside its memory; nullable, both or none. */

@@ -10,7 +10,7 @@
 static const double turn_probability = 0.2;
 static const double drift_std = 0.4; /* radians */
 static const double least_magnitude = 0.2;
-static const float expert_noise_std = 2.0f;
+static const double usual_expert_noise = 2.0;
 
 static const char *const names[] = {"random", "expert", "weak", "none"};
 enum { NUM_POLICIES = sizeof names / sizeof names[0] };
@@ -82,6 +82,10 @@ static void act_random(uw_policy *p, float *action) {
         action[i] = (float)clip(sqrt(dim) * magnitude * p->heading[i]);
 }
 
+static float expert_noise(const uw_env_class *cls) {
+    return (float)(cls->expert_noise > 0.0 ? cls->expert_noise : usual_expert_noise);
+}
+
 static void act_weak(uw_policy *p, const void *self, float *action) {
     double uniform[UW_MAX_ACTION_DIM];
     for (int32_t i = 0; i < p->cls->action_dim; i++) uniform[i] = (double)action[i];
@@ -96,9 +100,10 @@ void uw__policy_act(uw_policy *p, const void *self, float *action) {
         break;
     case UW_POLICY_EXPERT:
         (p->cls->expert ? p->cls->expert : p->cls->oracle)(self, action);
-        for (int32_t i = 0; i < dim; i++)
-            action[i] =
-                (float)clip((double)(action[i] + expert_noise_std * uw__rng_normal(&p->rng)));
+        for (int32_t i = 0; i < dim; i++) {
+            const float noise = expert_noise(p->cls) * uw__rng_normal(&p->rng);
+            action[i] = (float)clip((double)(action[i] + noise));
+        }
         break;
     case UW_POLICY_WEAK:
         for (int32_t i = 0; i < dim; i++) action[i] = 2.0f * uw__rng_uniform(&p->rng) - 1.0f;

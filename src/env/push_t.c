@@ -259,7 +259,7 @@ static const uw_reading readings[] = {
         .instance_bytes = sizeof(uw_push_world), .num_factors = UW_PUSH_NUM_FACTORS,               \
         .num_values = UW_PUSH_NUM_VALUES, .factors = uw__push_factors, .state_names = state_names, \
         .state_unit = "px, rad, px/s", .wide_state = true, .usual_steps = 100,                     \
-        .usual_policy = "weak",                                                                    \
+        .usual_policy = "weak", .expert_noise = 0.3,                                               \
         .num_readings = sizeof readings / sizeof readings[0], .readings = readings,                \
         .check = push_check, .reset = push_reset, .sample = uw__push_sample,                       \
         .step = step_function, .get_state = push_get_state, .set_state = push_set_state,           \

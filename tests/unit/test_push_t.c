@@ -204,11 +204,13 @@ static void test_discrete(void **state) {
 /* ---- policies and tasks
  * --------------------------------------------------------------------------- */
 
-typedef enum act { ORACLE, STRAIGHT, WEAK, RANDOM } act;
+typedef enum act { ORACLE, STRAIGHT, WEAK, RANDOM, EXPERT, NUM_ACTS } act;
 
 static bool drive(uw_env *env, act how, uint64_t index, bool hard) {
     const uw_env_class *cls = uw_env_class_of(env);
     uw_rng rng = uw__rng(7, UW_STREAM_TEST, index);
+    uw_policy expert;
+    uw__policy_start(&expert, UW_POLICY_EXPERT, cls, 9, index);
     uw_task task;
     uw_err err = {0};
     CHECK_OK(uw_env_reset(env, index, uw_env_values(env), NULL, &err), &err);
@@ -225,6 +227,7 @@ static bool drive(uw_env *env, act how, uint64_t index, bool hard) {
         if (how == ORACLE) cls->oracle(uw_env_self(env), action);
         if (how == STRAIGHT) cls->straight(uw_env_self(env), action);
         if (how == WEAK) cls->weak(uw_env_self(env), uniform, action);
+        if (how == EXPERT) uw__policy_act(&expert, uw_env_self(env), action);
         assert_int_equal(uw_env_step(env, action, &step), UW_OK);
         assert_false(step.clipped);
         if (step.success) return true;
@@ -234,16 +237,17 @@ static bool drive(uw_env *env, act how, uint64_t index, bool hard) {
 
 static void test_policies(void **state) {
     (void)state;
-    static const char *const names[] = {"oracle", "straight", "weak", "random"};
+    static const char *const names[] = {"oracle", "straight", "weak", "random", "expert"};
     uw_env *env = new_world("pusht");
-    int won[4][2] = {{0}};
-    for (int how = ORACLE; how <= RANDOM; how++) {
+    int won[NUM_ACTS][2] = {{0}};
+    for (int how = ORACLE; how < NUM_ACTS; how++) {
         for (uint64_t i = 0; i < TASKS; i++)
             for (int hard = 0; hard < 2; hard++) won[how][hard] += drive(env, (act)how, i, hard);
         print_message("%s: easy %d, hard %d of %d\n", names[how], won[how][0], won[how][1], TASKS);
     }
     assert_int_equal(won[ORACLE][0], TASKS);
     assert_true(won[ORACLE][1] >= TASKS * 9 / 10);           /* 99.5 % of 200 in 200 steps */
+    assert_true(won[EXPERT][1] >= TASKS * 8 / 10);           /* noisy, and still good */
     assert_in_range(won[STRAIGHT][0], TASKS / 2, TASKS - 1); /* the block is sometimes in the way */
     for (int how = STRAIGHT; how <= RANDOM; how++) assert_in_range(won[how][1], 0, TASKS / 10);
     uw_env_free(env);
