@@ -160,7 +160,7 @@ static uw_status op_int(machine *m, size_t n, bool has_sign) {
     uint64_t v = 0;
     const uw_status s = take_uint(m, n, &v);
     if (s) return s;
-    if (has_sign && n && n < 8 && v >> (8 * n - 1)) v |= UINT64_MAX << (8 * n);
+    if (has_sign && n && n < 8 && v >> (8 * n - 1)) v |= ~((UINT64_C(1) << (8 * n)) - 1);
     return push_node(m, (uw_pk_node){.kind = UW_PK_INT, .as.integer = (int64_t)v});
 }
 

@@ -79,7 +79,8 @@ static uw_status find_end(const zip *z, unsigned char end[END_BYTES], uint64_t *
     if (!tail) return uw__no_memory(z->err, z->path, n);
     uw_status s = uw__read_at(z->fd, tail, n, z->size - n, z->path, z->err);
     bool found = false;
-    for (size_t i = n - END_BYTES + 1; !s && i-- > 0 && !found;) {
+    for (size_t left = n - END_BYTES + 1; left > 0 && !s && !found; left--) {
+        const size_t i = left - 1;
         if (memcmp(tail + i, "PK\5\6", 4) || get16(tail + i + 20) != n - i - END_BYTES) continue;
         memcpy(end, tail + i, END_BYTES);
         *at = z->size - n + i;

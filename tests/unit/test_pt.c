@@ -317,7 +317,8 @@ static void check_cuts(const char *from, size_t small) {
     uw_err err = {0};
     CHECK_OK(uw__file_read(from, 1 << 24, &raw, &size, &err), &err);
     CHECK_OK(uw__file_write_atomic(path, raw, size, true, &err), &err);
-    for (size_t n = size - 1; n < size;) {
+    for (size_t cut = 1; cut <= size;) {
+        const size_t n = size - cut;
         uw_pt *pt = (uw_pt *)1;
         assert_int_equal(truncate(path, (off_t)n), 0);
         memset(&err, 0, sizeof err);
@@ -327,7 +328,7 @@ static void check_cuts(const char *from, size_t small) {
             !strstr(err.text, "bad_zip")) {
             fail_msg("cut to %zu bytes: %s", n, err.text);
         }
-        n -= size < small ? 1 : n > 20000 ? 997 : 11;
+        cut += size < small ? 1 : n > 20000 ? 997 : 11;
     }
     free(raw);
 }
