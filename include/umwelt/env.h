@@ -214,7 +214,7 @@ UW_API uw_status uw_env_step(uw_env *env, const float *action, uw_step *out);
 UW_API int64_t uw_env_steps(const uw_env *env);
 /* Get and set the state [state_dim].  Setting it is what the reference's evaluator does, and may lose what the
  * state does not hold (pusht: the contact cache, one physics step); a snapshot loses nothing.
- * Returns UW_ENONFINITE, the world unchanged. */
+ * Returns UW_ENONFINITE, or UW_EINVAL for numbers beyond the world's reach (pusht: 1e9), the world unchanged. */
 UW_API void uw_env_get_state(const uw_env *env, double *state);
 UW_API uw_status uw_env_set_state(uw_env *env, const double *state);
 UW_API void uw_env_get_goal(const uw_env *env, double *goal);
