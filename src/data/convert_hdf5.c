@@ -281,7 +281,9 @@ uw_status uw__hdf5_source(uw_context *ctx, const char *path, uw__source *out, uw
     }
     if (!s) s = read_episodes(out, rows, err);
     if (!s) s = check_rows(out, err);
-    if (!s) s = uw__source_meta(out, uw__h5_text(in->h5, meta_name), err);
+    const char *meta = NULL;
+    if (!s) s = uw__h5_text(in->h5, meta_name, &meta, err);
+    if (!s) s = uw__source_meta(out, meta, err);
     if (!s) s = check_actions(out, err);
     return s;
 }

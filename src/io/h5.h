@@ -44,8 +44,9 @@ uw_status uw__h5_array(uw_h5 *h5, int32_t i, uw_h5_array *out, uw_err *err);
  * chunk is kept, so that reading in order decodes every chunk once.  One call at a time per file.
  */
 uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *out, uw_err *err);
-/* Return the text of a string attribute of the root group, the file's; NULL when there is none. */
-const char *uw__h5_text(uw_h5 *h5, const char *name);
+/* Find a text attribute of the root group; *out is the file's until the next call, NULL when there is
+ * none. */
+uw_status uw__h5_text(uw_h5 *h5, const char *name, const char **out, uw_err *err);
 
 /* ---- out ---------------------------------------------------------------------------------- */
 

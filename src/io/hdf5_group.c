@@ -350,7 +350,7 @@ static uw_status read_dense(uw_h5 *h5, const root *r, uw_err *err) {
 /* ---- the group ---------------------------------------------------------------------------- */
 
 /* Keep the text of the attribute that is asked for. */
-static void read_attribute(uw_h5 *h5, const char *wanted, uw__h5_cursor c) {
+static uw_status read_attribute(uw_h5 *h5, const char *wanted, uw__h5_cursor c, uw_err *err) {
     uw_h5_array type = {0};
     size_t bytes = 0;
     const uint64_t version = uw__h5_uint(&c, 1);
@@ -359,24 +359,28 @@ static void read_attribute(uw_h5 *h5, const char *wanted, uw__h5_cursor c) {
     const uint64_t space = uw__h5_uint(&c, 2);
     if (version == 3) uw__h5_skip(&c, 1);
     if (c.bad || (version != 2 && version != 3) || (uint64_t)(c.end - c.at) < name + type_bytes)
-        return;
-    if (name != strlen(wanted) + 1 || memcmp(c.at, wanted, (size_t)name)) return;
+        return UW_OK;
+    if (name != strlen(wanted) + 1 || memcmp(c.at, wanted, (size_t)name)) return UW_OK;
     uw__h5_skip(&c, name);
     uw__h5_cursor t = {c.at, c.at + type_bytes, false};
     if (!type_bytes || (*t.at & 15) != 3 || !uw__h5_type(&t, &type, &bytes))
-        return; /* fixed text */
+        return UW_OK; /* fixed text */
     uw__h5_skip(&c, type_bytes + space);
-    if (c.bad || (uint64_t)(c.end - c.at) < bytes) return;
+    if (c.bad || (uint64_t)(c.end - c.at) < bytes) return UW_OK;
     free(h5->text);
-    h5->text = strndup((const char *)c.at, bytes);
+    h5->text = calloc(bytes + 1, 1);
+    if (!h5->text) return uw__no_memory(err, h5->path, bytes);
+    memcpy(h5->text, c.at, bytes);
+    return UW_OK;
 }
 
 static uw_status take(uw_h5 *h5, void *state, uint32_t type, uint32_t flags, uw__h5_cursor c,
                       uw_err *err) {
     root *r = state;
     (void)flags;
-    if (type == MESSAGE_ATTRIBUTE && r->attribute) read_attribute(h5, r->attribute, c);
-    if (r->attribute) return UW_OK;
+    if (r->attribute) {
+        return type == MESSAGE_ATTRIBUTE ? read_attribute(h5, r->attribute, c, err) : UW_OK;
+    }
     if (type == MESSAGE_LINK) return read_link(h5, c, err);
     if (type == MESSAGE_LINKS) {
         const uint64_t version = uw__h5_uint(&c, 1), has = uw__h5_uint(&c, 1);
@@ -411,10 +415,12 @@ uw_status uw__h5_list(uw_h5 *h5, uw_err *err) {
     return UW_OK;
 }
 
-const char *uw__h5_text(uw_h5 *h5, const char *name) {
+uw_status uw__h5_text(uw_h5 *h5, const char *name, const char **out, uw_err *err) {
     root r = {.attribute = name};
     free(h5->text);
     h5->text = NULL;
-    uw_err ignored = {0};
-    return uw__h5_messages(h5, h5->root, take, &r, &ignored) ? NULL : h5->text;
+    *out = NULL;
+    const uw_status s = uw__h5_messages(h5, h5->root, take, &r, err);
+    if (!s) *out = h5->text;
+    return s;
 }

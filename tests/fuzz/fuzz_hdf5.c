@@ -42,7 +42,9 @@ static bool judge(const uint8_t *data, size_t size, uw_err *why) {
         s = uw__h5_array(h5, i, &a, why);
         if (!s) s = read_array(h5, i, &a, why);
     }
-    if (h5) uw__h5_text(h5, "umwelt_meta");
+    const char *text;
+    if (h5 && !uw__h5_text(h5, "umwelt_meta", &text, NULL) && text)
+        FUZZ_REQUIRE(strlen(text) < size, "a text");
     uw__h5_close(h5);
     return !s;
 }
