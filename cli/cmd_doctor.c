@@ -48,6 +48,16 @@ static json_t *library_list(void) {
 #else
     HAVE(0, "yaml")
 #endif
+#if defined(UW_HDF5)
+    HAVE(1, "hdf5")
+#else
+    HAVE(0, "hdf5")
+#endif
+#if defined(UW_BLOSC)
+    HAVE(1, "blosc")
+#else
+    HAVE(0, "blosc")
+#endif
 #undef HAVE
     return libraries;
 }
