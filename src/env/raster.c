@@ -58,7 +58,8 @@ static void wake(const uw_canvas *to, int32_t ty, uint32_t tiles) {
  */
 static inline uint8_t *reach(const uw_canvas *to, int32_t x, int32_t last, int32_t y) {
     if (to->ground) {
-        const uint32_t tiles = (UINT32_MAX << (x / TILE)) & (UINT32_MAX >> (31 - last / TILE));
+        const uint32_t up_to = UINT32_MAX >> (31 - last / TILE);
+        const uint32_t tiles = up_to >> (x / TILE) << (x / TILE);
         const uint32_t missing = tiles & ~to->ground->drawn[y / TILE];
         if (missing) wake(to, y / TILE, missing);
     }

@@ -15,7 +15,7 @@ enum {
 static uint8_t canvas[CANVAS];
 
 static double uniform(uint32_t *state) {
-    *state = *state * 1664525u + 1013904223u;
+    *state = (uint32_t)((uint64_t)*state * 1664525u + 1013904223u);
     return (*state >> 8) / 16777216.0;
 }
 

@@ -284,7 +284,7 @@ static void test_mixed_line(void **state) {
 /* ---- resize --------------------------------------------------------------------------------- */
 
 static uint32_t next_random(uint32_t *state) {
-    *state = *state * 1664525u + 1013904223u;
+    *state = (uint32_t)((uint64_t)*state * 1664525u + 1013904223u);
     return *state >> 8;
 }
 
