@@ -112,8 +112,9 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
     char text[64];
     cli_say(c, "\n%s: success within %d env steps, exact 95 %% interval\n", title, model->budget);
     cli_say(c, "  %-15s %s\n", "this model", cli_rate_text(&model->success, text));
-    cli_say(c, "  %-15s %s\n", "  across rooms", cli_rate_text(&model->hard, text));
-    cli_say(c, "  %-15s %s\n", "  same room", cli_rate_text(&model->easy, text));
+    const bool rooms = !strcmp(model->env, "two_room");
+    cli_say(c, "  %-15s %s\n", rooms ? "  across rooms" : "  hard", cli_rate_text(&model->hard, text));
+    cli_say(c, "  %-15s %s\n", rooms ? "  same room" : "  easy", cli_rate_text(&model->easy, text));
     for (int d = UW_DRIVER_MODEL + 1; baselines && d < UW_NUM_DRIVERS; d++)
         if (baselines[d].num_episodes)
             cli_say(c, "  %-15s %s\n", uw_driver_str((uw_driver)d),

@@ -64,4 +64,19 @@ expect 1 convert a.uw a.npz
 expect 0 convert a.uw a.npz --force
 expect 0 inspect a.npz --json
 json 'd["format"]=="npz" and d["frames"]==156'
+# worlds: pictures of every factor; PushT through the same verbs
+expect 0 inspect two_room --pictures rooms
+[ "$(ls rooms | wc -l)" = 23 ] || fail "wanted a strip for each of 23 factors"
+expect 1 inspect two_room --pictures rooms
+says "exists already"
+if "$umwelt" inspect pusht --pictures table >out 2>err; then # a build with Chipmunk
+    [ "$(ls table | wc -l)" = 22 ] || fail "wanted a strip for each of 22 factors"
+    expect 0 collect pusht --out p.uw --episodes 8 --steps 40 --variation block.color~sample --variation distractor.number=3 --json
+    json 'd["actions_outside"]==0 and d["frames"]==8*41'
+    expect 0 train p.uw --out prun $tiny --set frameskip=5 --set augment_factors=agent.color,background.color
+    expect 0 inspect prun/model.safetensors --json
+    json 'd["provenance"]["env"]=="pusht" and d["provenance"]["trained_factors"]=="agent.color,background.color,block.color"'
+    expect 0 stress prun/model.safetensors --episodes 2 --factors block.color,distractors --num-samples 16 --num-elites 4 --json
+    json 'd["factors"]["distractors"]["random"]["ours"] and not d["factors"]["block.color"]["random"]["ours"]'
+fi
 finish
