@@ -325,7 +325,12 @@ static int inspect_world(cli *c, const uw_env_class *world) {
 static int run(cli *c) {
     const char *path = c->args[0];
     const uw_env_class *world = uw_env_find(path);
-    if (world && access(path, F_OK)) return inspect_world(c, world);
+    const bool is_world = world && access(path, F_OK);
+    const char *misplaced = is_world ? "preview" : "pictures";
+    if (cli_flag(c, misplaced))
+        return cli_usage(c, path, is_world ? "a world has --pictures DIR" : "a dataset has --preview OUT.png",
+                         "no --%s here", misplaced);
+    if (is_world) return inspect_world(c, world);
 
     uw_err err = {0};
     uw_format format;

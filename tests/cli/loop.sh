@@ -65,6 +65,10 @@ expect 0 convert a.uw a.npz --force
 expect 0 inspect a.npz --json
 json 'd["format"]=="npz" and d["frames"]==156'
 # worlds: pictures of every factor; PushT through the same verbs
+expect 2 inspect two_room --preview x.png
+says "--pictures DIR"
+expect 2 inspect a.uw --pictures rooms
+says "--preview OUT.png"
 expect 0 inspect two_room --pictures rooms
 [ "$(ls rooms | wc -l)" = 23 ] || fail "wanted a strip for each of 23 factors"
 expect 1 inspect two_room --pictures rooms
