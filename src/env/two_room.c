@@ -202,11 +202,12 @@ static void room_straight(const void *self, float *action) {
     head_for(world, point, action);
 }
 
-/* Write the centre of the nearest door that fits; return how far it is, INFINITY when there is
- * none. */
+/* Write the centre of the nearest door that fits; return how far it is, INFINITY (and the origin)
+ * when there is none. */
 static float nearest_door(const uw_two_room *world, float *center) {
     const uw_room *room = &world->room;
     float nearest = INFINITY;
+    center[0] = center[1] = 0.0f;
     for (int32_t i = 0; i < room->num_doors; i++) {
         float at[2];
         at[room->across] = UW_ROOM_MIDDLE;

@@ -148,7 +148,7 @@ static uw_status take(machine *m, size_t n, const unsigned char **bytes) {
 }
 
 static uw_status take_uint(machine *m, size_t n, uint64_t *value) {
-    const unsigned char *raw;
+    const unsigned char *raw = NULL;
     const uw_status s = take(m, n, &raw);
     if (s) return s;
     *value = 0;
@@ -173,7 +173,7 @@ static uw_status op_long(machine *m) {
 
 static uw_status op_text(machine *m, size_t length_bytes) {
     uint64_t n;
-    const unsigned char *raw;
+    const unsigned char *raw = NULL;
     uw_status s = take_uint(m, length_bytes, &n);
     if (!s) s = take(m, (size_t)n, &raw);
     if (s) return s;
@@ -183,7 +183,7 @@ static uw_status op_text(machine *m, size_t length_bytes) {
 
 /* A line up to its newline, which is left out. */
 static uw_status take_line(machine *m, const unsigned char **line, size_t *n) {
-    const unsigned char *raw;
+    const unsigned char *raw = NULL;
     for (*n = 0; m->at + *n < m->size && m->data[m->at + *n] != '\n'; ++*n) {
         if (*n >= MAX_WORD) return bad(m, "wanted a short name");
     }
@@ -399,7 +399,7 @@ static uw_status rebuild_tensor(machine *m, const uw_pk_node *args) {
 
 /* The three things that may be asked for by name. */
 static uw_status op_reduce(machine *m) {
-    uint32_t args, callable;
+    uint32_t args = 0, callable = 0;
     uw_status s = pop(m, &args);
     if (!s) s = pop(m, &callable);
     if (s) return s;
@@ -443,7 +443,7 @@ static uw_status op_protocol(machine *m) {
 }
 
 static uw_status op_real(machine *m) {
-    const unsigned char *raw;
+    const unsigned char *raw = NULL;
     const uw_status s = take(m, 8, &raw);
     return s ? s : push_node(m, (uw_pk_node){.kind = UW_PK_OTHER});
 }

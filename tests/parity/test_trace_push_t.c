@@ -199,7 +199,7 @@ static void compare_cache(const uw_push_world *world, const uw_tensor *arbiter,
 
 /* One episode; returns false when the file has none of this name. */
 static bool replay_substeps(uw_npz *npz, int number, int64_t *rows, int64_t *contacts) {
-    char part[16], sub[16], key[32];
+    char part[16], sub[24], key[32];
     snprintf(part, sizeof part, "ep%d", number);
     snprintf(sub, sizeof sub, "ep%d.sub", number);
     snprintf(key, sizeof key, "%s.seed", part);
