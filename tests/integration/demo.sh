@@ -1,7 +1,7 @@
 #!/bin/sh
 # The demo itself, seed 0: a model trained from scratch here and now reaches its goals, whatever the colours.
 # Bands: at least 90 of 100 nominal and under each factor (the recipe reaches 97 and more), drift ratio at four decisions
-# below 0.10, and everything that the demo promises to leave.
+# below 0.10, and everything that the demo promises to leave.  Distractors it never met, and the card must say so.
 set -u
 umwelt=$1
 command -v python3 >/dev/null 2>&1 || exit 77
@@ -19,11 +19,12 @@ assert baselines["oracle"]["successes"] == 100, baselines
 assert baselines["random"]["successes"] <= 25 < baselines["straight"]["successes"] < 80, baselines
 for factor, values in d["stress"]["factors"].items():
     for value, rate in values.items():
-        assert rate["successes"] >= 90, (factor, value, rate)
+        assert rate["ours"] == (factor == "distractors") and rate["in_training"] != rate["ours"], (factor, rate)
+        assert rate["ours"] or rate["successes"] >= 90, (factor, value, rate)
 drift = {row["step"]: row["ratio"] for row in d["probe"]["drift"]}
 assert drift[4] < 0.10, drift
 assert d["train"]["effective_rank"] > 4, d["train"]
-print("success", success["successes"], "worst cell", min(r["successes"] for v in d["stress"]["factors"].values() for r in v.values()),
+print("success", success["successes"], "worst cell", min(r["successes"] for v in d["stress"]["factors"].values() for r in v.values() if not r["ours"]),
       "drift at 4", round(drift[4], 3), "seconds", round(d["seconds"], 1))
 P
 for file in experience.uw run/model.safetensors run/log.csv report.html episodes.gif figures/robustness.svg; do
