@@ -31,6 +31,21 @@ static void element(const uw__h5_object *o, uw__h5_cursor c, uint64_t width, uw_
     out->mask = (uint32_t)uw__h5_uint(&c, 4);
 }
 
+/* Compare a structure's checksum the first time that it is used. */
+static uw_status checked(const uw_h5 *h5, uw__h5_cached *block, size_t bytes, const char *signature,
+                         uw_err *err) {
+    if (block->sound) return UW_OK;
+    const uw_status s = uw__h5_check(h5, block->data, bytes, signature, 0, err);
+    block->sound = !s;
+    return s;
+}
+
+/* The same for a page of an array, which has no signature. */
+static bool page_sound(uw__h5_cached *page, size_t bytes) {
+    if (!page->sound) page->sound = uw__h5_sum_holds(page->data, bytes);
+    return page->sound;
+}
+
 static bool width_sound(const uw__h5_object *o, uint64_t client, uint64_t width) {
     return o->num_filters ? client == 1 && width >= 13 && width <= 20 : client == 0 && width == 8;
 }
@@ -91,7 +106,7 @@ static uw_status find_fixed(const uw_h5 *h5, uw__h5_object *o, uint64_t number, 
     enum { HEADER = 28, PREFIX = 14 };
     const unsigned char *data;
     uw_status s = uw__h5_cached_block(h5, o->address, HEADER, &o->cache[0], &data, err);
-    if (!s) s = uw__h5_check(h5, data, HEADER, "FAHD", 0, err);
+    if (!s) s = checked(h5, &o->cache[0], HEADER, "FAHD", err);
     if (s) return s;
     uw__h5_cursor c = {data + 5, data + HEADER, false};
     const uint64_t client = uw__h5_uint(&c, 1), width = uw__h5_uint(&c, 1),
@@ -104,21 +119,21 @@ static uw_status find_fixed(const uw_h5 *h5, uw__h5_object *o, uint64_t number, 
     if (!pages) {
         const uint64_t bytes = PREFIX + count * width + 4;
         s = uw__h5_cached_block(h5, block, bytes, &o->cache[1], &data, err);
-        if (!s) s = uw__h5_check(h5, data, (size_t)bytes, "FADB", 0, err);
+        if (!s) s = checked(h5, &o->cache[1], (size_t)bytes, "FADB", err);
         if (s) return s;
         at = PREFIX;
     } else {
         const uint64_t map = (pages + 7) / 8, k = number / page;
         if (map > UW__H5_BLOCK) return damaged(h5, o, "fixed array", err);
         s = uw__h5_cached_block(h5, block, PREFIX + map + 4, &o->cache[1], &data, err);
-        if (!s) s = uw__h5_check(h5, data, (size_t)(PREFIX + map + 4), "FADB", 0, err);
+        if (!s) s = checked(h5, &o->cache[1], (size_t)(PREFIX + map + 4), "FADB", err);
         if (s) return s;
         if (!(data[PREFIX + k / 8] & (0x80 >> (k % 8)))) return UW_OK; /* page never written */
         n = k == pages - 1 ? count - k * page : page;
         s = uw__h5_cached_block(h5, block + PREFIX + map + 4 + k * (page * width + 4),
                                 n * width + 4, &o->cache[2], &data, err);
         if (s) return s;
-        if (!uw__h5_sum_holds(data, (size_t)(n * width + 4)))
+        if (!page_sound(&o->cache[2], (size_t)(n * width + 4)))
             return damaged(h5, o, "fixed array", err);
         number -= k * page;
     }
@@ -149,7 +164,7 @@ static uw_status read_extensible(const uw_h5 *h5, uw__h5_object *o, extensible *
     enum { HEADER = 72 };
     const unsigned char *data;
     uw_status s = uw__h5_cached_block(h5, o->address, HEADER, &o->cache[0], &data, err);
-    if (!s) s = uw__h5_check(h5, data, HEADER, "EAHD", 0, err);
+    if (!s) s = checked(h5, &o->cache[0], HEADER, "EAHD", err);
     if (s) return s;
     uw__h5_cursor c = {data + 5, data + HEADER, false};
     e->client = uw__h5_uint(&c, 1);
@@ -182,12 +197,13 @@ static uw_status data_block(const uw_h5 *h5, uw__h5_object *o, const extensible 
         s = uw__h5_cached_block(h5, address + prefix + 4 + page * bytes, bytes, &o->cache[3], &data,
                                 err);
         if (s) return s;
-        if (!uw__h5_sum_holds(data, (size_t)bytes)) return damaged(h5, o, "extensible array", err);
+        if (!page_sound(&o->cache[3], (size_t)bytes))
+            return damaged(h5, o, "extensible array", err);
         k %= e->page;
     } else {
         const uint64_t bytes = prefix + count * e->width + 4;
         s = uw__h5_cached_block(h5, address, bytes, &o->cache[3], &data, err);
-        if (!s) s = uw__h5_check(h5, data, (size_t)bytes, "EADB", 0, err);
+        if (!s) s = checked(h5, &o->cache[3], (size_t)bytes, "EADB", err);
         if (s) return s;
         data += prefix;
     }
@@ -207,7 +223,7 @@ static uw_status super_block(const uw_h5 *h5, uw__h5_object *o, const extensible
     const uint64_t bytes = prefix + blocks * (map + 8) + 4, block = k / count;
     if (blocks > UW__H5_BLOCK || map > UW__H5_BLOCK) return damaged(h5, o, "extensible array", err);
     uw_status s = uw__h5_cached_block(h5, address, bytes, &o->cache[2], &data, err);
-    if (!s) s = uw__h5_check(h5, data, (size_t)bytes, "EASB", 0, err);
+    if (!s) s = checked(h5, &o->cache[2], (size_t)bytes, "EASB", err);
     if (s) return s;
     if (map) {
         /* Bytes per block, yet the bits of all blocks follow each other without a gap. */
@@ -229,7 +245,7 @@ static uw_status find_extensible(const uw_h5 *h5, uw__h5_object *o, uint64_t num
     const uint64_t blocks = 2 * (e.pointers - 1), supers = all > direct ? all - direct : 0;
     const uint64_t bytes = 14 + e.in_index * e.width + 8 * (blocks + supers) + 4;
     s = uw__h5_cached_block(h5, e.index, bytes, &o->cache[1], &data, err);
-    if (!s) s = uw__h5_check(h5, data, (size_t)bytes, "EAIB", 0, err);
+    if (!s) s = checked(h5, &o->cache[1], (size_t)bytes, "EAIB", err);
     if (s) return s;
     data += 14;
     if (number < e.in_index) {

@@ -53,7 +53,7 @@ uw_status uw__h5_cached_block(const uw_h5 *h5, uint64_t address, uint64_t bytes,
         const uw_status s = uw__h5_block(h5, address, bytes, &data, err);
         if (s) return s;
         free(cached->data);
-        *cached = (uw__h5_cached){address, data, (size_t)bytes};
+        *cached = (uw__h5_cached){address, data, (size_t)bytes, false};
     }
     *out = cached->data;
     return UW_OK;

@@ -81,6 +81,13 @@ static uw_status read_link(uw_h5 *h5, uw__h5_cursor c, uw_err *err) {
 
 /* ---- old: symbol tables ------------------------------------------------------------------- */
 
+/* Copy the text that begins at `at` of a local heap. */
+static bool text_at(const unsigned char *names, uint64_t size, uint64_t at, char *out) {
+    if (at >= size) return false;
+    uw__h5_cursor c = {names + at, names + size, false};
+    return copy_text(out, &c, strnlen((const char *)c.at, (size_t)(size - at)));
+}
+
 static uw_status read_symbols(uw_h5 *h5, uint64_t address, const unsigned char *names,
                               uint64_t size, uw_err *err) {
     unsigned char *data = NULL;
@@ -104,15 +111,8 @@ static uw_status read_symbols(uw_h5 *h5, uint64_t address, const unsigned char *
         const uint64_t target = uw__h5_uint(&scratch, 4);
         uw__h5_skip(&c, 16);
         if (cache == 2) link.kind = UW__H5_SOFT;
-        uw__h5_cursor name = {names + at, names + size, false},
-                      to = {names + target, names + size, false};
-        const bool inside = at < size && (cache != 2 || target < size);
-        s = !inside ||
-                    !copy_text(link.name, &name,
-                               strnlen((const char *)name.at, (size_t)(size - at))) ||
-                    (cache == 2 &&
-                     !copy_text(link.target, &to,
-                                strnlen((const char *)to.at, (size_t)(size - target))))
+        const bool named = text_at(names, size, at, link.name);
+        s = !named || (cache == 2 && !text_at(names, size, target, link.target))
                 ? damaged(h5, "a name", err)
                 : add_link(h5, &link, err);
     }

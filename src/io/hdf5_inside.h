@@ -84,6 +84,7 @@ typedef struct uw__h5_cached {
     uint64_t address;
     unsigned char *data;
     size_t bytes;
+    bool sound; /* its checksum was compared */
 } uw__h5_cached;
 
 enum { UW__H5_LEVELS = 16 };
