@@ -119,7 +119,9 @@ uw_status play_wake(play *p) {
 uw_status play_reset(play *p) {
     double values[UW_MAX_FACTOR_VALUES];
     bool fixed[UW_MAX_FACTOR_VALUES];
-    uw_status s = uw_variation_resolve(p->world, &p->variation, p->seed, 0, values, fixed, &p->err);
+    /* the reference's world of this seed, or where that draw breaks a rule, one that keeps them all */
+    uw_status s = uw_variation_sample(p->world, &p->variation, p->seed, values, fixed, &p->err);
+    if (s) s = uw_variation_resolve(p->world, &p->variation, p->seed, 0, values, fixed, &p->err);
     if (!s) s = uw_env_reset(p->env, p->seed, values, fixed, &p->err);
     if (!s && p->model) {
         uw_controller_reset(p->controller, p->seed);

@@ -131,7 +131,8 @@ def dream(binary):
         for command in (["collect", "two_room", "--episodes", "12", "--steps", "20", "--out", data],
                         ["train", data, "--preset", "two_room", "--steps", "3", "--out", run]):
             subprocess.run([binary, *command, "--quiet"], check=True, stdout=subprocess.DEVNULL)
-        s = Served(binary, os.path.join(run, "model.safetensors"), "--data", data, "--size", "64")
+        s = Served(binary, os.path.join(run, "model.safetensors"), "--data", data, "--size", "64",
+                   "--variation", "agent.position=60,112")
         try:
             if b'"panels":3' not in s.ask("GET", s.path)[1]:
                 fail("no panel for the dream")
