@@ -139,7 +139,7 @@ def dream(binary):
             first = s.ask("GET", s.path + "picture")[1]
             if struct.unpack(">II", first[16:24]) != (3 * 64 + 2 * 4, 64):
                 fail("not three panels of 64 pixels")
-            pictures = {s.ask("POST", s.path + "tick", "1,0")[1] for _ in range(3)} | {first}
+            pictures = {s.ask("POST", s.path + "tick", "0,1")[1] for _ in range(3)} | {first}
             if len(pictures) != 4:
                 fail("nothing moves")
             s.ask("POST", s.path + "wake", "")
