@@ -131,14 +131,21 @@ uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_
                        uw_eval_result *results, uw_err *err);
 void cli_eval_free(uw_eval_result *results);
 
-/* Planner options from --solver, --objective, --horizon, --num-samples, --num-elites, --iters, --deadline-ms. */
+/* Planner options of CLI_PLANNER_OPTIONS; the defaults are those of the solver, with --compat the reference's. */
 #define CLI_PLANNER_OPTIONS                                                                        \
-    {"solver", "NAME", "cem | icem", "cem"},                                                        \
+    {"solver", "NAME", "cem | icem | mppi | predictive_sampling | gradient | pgd | "               \
+                       "categorical_cem | lagrangian", "cem"},                                     \
     {"objective", "NAME", "sum | last | min over the horizon", "sum"},                              \
     {"horizon", "H", "decisions per plan", "16"},                                                   \
     {"num-samples", "N", "candidates per iteration", "128"},                                        \
     {"num-elites", "K", "candidates kept for the refit", "16"},                                     \
-    {"iters", "I", "refits per plan", "4"},                                                         \
+    {"iters", "I", "refits or gradient steps per plan", "4"},                                       \
+    {"action-cost", "W", "weight of the mean squared action", "0"},                                 \
+    {"noise-ar", "R", "correlation of the noise along the horizon; 0 = white", "0.8"},              \
+    {"noise-beta", "B", "colour of the noise instead: power f^-B", "0"},                            \
+    {"temperature", "T", "of mppi's weights", "0.5"},                                               \
+    {"learning-rate", "LR", "of the gradient solvers", "0.1"},                                      \
+    {"compat", NULL, "the reference's defaults and mistakes", NULL},                                \
     {"deadline-ms", "MS", "stop refining after MS; 0 = no limit", "0"}
 int cli_planner(cli *c, uw_planner_options *options);
 /* All --variation options into v. */

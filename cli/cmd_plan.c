@@ -33,7 +33,8 @@ static void *block(size_t bytes) {
 static uw_status prepare(cli *c, const uw_model *model, const uw_controller_options *o, plan_run *p) {
     const uw_dynamics_limits limits = {.num_samples = o->planner.num_samples,
                                        .horizon = o->planner.horizon,
-                                       .num_threads = uw_context_threads(c->ctx)};
+                                       .num_threads = uw_context_threads(c->ctx),
+                                       .gradient = uw_solver_needs_gradient(o->planner.solver)};
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
     p->dynamics_memory = block(bytes);
     if (!p->dynamics_memory) return UW_ENOMEM;

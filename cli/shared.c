@@ -181,6 +181,8 @@ uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_
     uw_status status = UW_OK;
     for (int d = 0; d < UW_NUM_DRIVERS && !status; d++) {
         uw_eval_options own = *options;
+        /* The simulator has no gradient to descend. */
+        if (d == UW_DRIVER_TRUE_DYNAMICS && uw_solver_needs_gradient(own.planner.solver)) continue;
         if (d != UW_DRIVER_MODEL) own.keep_traces = 0;
         status = uw_eval_run(c->ctx, model, env, (uw_driver)d, repeat, &own, &results[d], err);
     }
@@ -191,24 +193,39 @@ void cli_eval_free(uw_eval_result *results) {
     for (int d = 0; d < UW_NUM_DRIVERS; d++) uw_eval_result_fini(&results[d]);
 }
 
+static int real(cli *c, const char *name, double high, float *out) {
+    double value;
+    const int code = cli_number(c, name, (double)*out, 0, high, &value);
+    if (!code) *out = (float)value;
+    return code;
+}
 
 int cli_planner(cli *c, uw_planner_options *o) {
     const char *solver = cli_str(c, "solver", NULL), *objective = cli_str(c, "objective", NULL);
-    static const char *const solvers[] = {"cem", "icem", NULL};
     static const char *const objectives[] = {"sum", "last", "min", NULL};
-    int code = solver ? cli_name(c, "solver", solver, solvers) : CLI_OK;
+    int code = solver ? cli_name(c, "solver", solver, uw_solver_words()) : CLI_OK;
     if (!code && objective) code = cli_name(c, "objective", objective, objectives);
     if (code) return code;
     if (solver) uw_solver_parse(solver, &o->solver);
+    if (cli_flag(c, "compat"))
+        *o = uw_planner_options_reference(o->solver);
+    else if (solver)
+        *o = uw_planner_options_for(o->solver);
     if (objective) uw_objective_parse(objective, &o->objective);
     double deadline_ms;
+    const int least = uw_solver_needs_gradient(o->solver) ? 1 : 2;
     if ((code = cli_int(c, "horizon", o->horizon, 1, 4096, &o->horizon)) ||
-        (code = cli_int(c, "num-samples", o->num_samples, 2, 65536, &o->num_samples)) ||
-        (code = cli_int(c, "num-elites", o->num_elites, 1, o->num_samples - 1, &o->num_elites)) ||
+        (code = cli_int(c, "num-samples", o->num_samples, least, 65536, &o->num_samples)) ||
+        (code = cli_int(c, "num-elites", o->num_elites, 1, o->num_samples, &o->num_elites)) ||
         (code = cli_int(c, "iters", o->iters, 1, 1000, &o->iters)) ||
+        (code = real(c, "action-cost", 1e6, &o->action_cost)) ||
+        (code = real(c, "noise-ar", 1, &o->noise_ar)) ||
+        (code = real(c, "noise-beta", 8, &o->noise_beta)) ||
+        (code = real(c, "temperature", 1e6, &o->temperature)) ||
+        (code = real(c, "learning-rate", 1e6, &o->learning_rate)) ||
         (code = cli_number(c, "deadline-ms", 0, 0, 1e7, &deadline_ms)))
         return code;
-    if (o->num_elites >= o->num_samples)
+    if (o->num_elites >= o->num_samples && o->num_samples > 1)
         return cli_usage(c, "--num-samples", NULL, "wanted more than %d elites, got %d", o->num_elites,
                          o->num_samples);
     o->deadline_s = deadline_ms * 1e-3;

@@ -172,11 +172,13 @@ class Dynamics:
     One call at a time; any number of instances may share a model.
     """
 
-    def __init__(self, model: Model, num_samples: int, horizon: int, *, normalised: bool = False) -> None:
+    def __init__(self, model: Model, num_samples: int, horizon: int, *, normalised: bool = False,
+                 gradient: bool = False) -> None:
         self.model, self.normalised = model, normalised
         ctx = model.context
         limits = ffi.new("uw_dynamics_limits *", {"num_samples": num_samples, "horizon": horizon,
-                                                  "num_threads": ctx.threads, "normalised_actions": normalised})
+                                                  "num_threads": ctx.threads, "normalised_actions": normalised,
+                                                  "gradient": gradient})
         size = lib.uw_model_dynamics_memsize(model._handle, limits)
         self._memory = aligned(size, f"dynamics of {num_samples} candidates, {horizon} decisions")
         self._struct = ffi.new("uw_dynamics *")

@@ -10,10 +10,10 @@ from ._abi import aligned, array, check, ffi, fill, floats, lib, pointer, word
 from .model import Dynamics, Model
 
 #: The released LeWM planner: CEM on z-scored actions, neither clipped nor floored, the elites' n - 1 deviation, the
-#: mean returned.  Give it to a `Planner` together with normalised=True.
+#: mean returned without a look at what it costs.  Give it to a `Planner` together with normalised=True.
 RELEASED = {"solver": "cem", "objective": "last", "horizon": 5, "num_samples": 300, "num_elites": 30, "iters": 30,
             "keep_elites": 0, "init_std": 1.0, "min_std": 0.0, "noise_ar": 0.0, "sample_std": True,
-            "unbounded": True, "warm_start": False}
+            "unbounded": True, "warm_start": False, "compat": True}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Planner:
 
     def __init__(self, model: Model, *, normalised: bool = False, **options: Any) -> None:
         self._options = o = planner_options(**options)
-        self.dynamics = Dynamics(model, o.num_samples, o.horizon, normalised=normalised)
+        self.dynamics = Dynamics(model, o.num_samples, o.horizon, normalised=normalised,
+                                 gradient=lib.uw_solver_needs_gradient(o.solver))
         size = lib.uw_planner_memsize(ffi.addressof(self.dynamics._struct, "dims"), o)
         self._memory, out = aligned(size, "planner"), ffi.new("uw_planner **")
         check(lib.uw_planner_init(self.dynamics._struct, o, pointer(self._memory), size, out), what="planner")
@@ -69,12 +70,19 @@ class Planner:
         lib.uw_planner_reset(self._handle, stream)
 
     def set_noise(self, draws: Callable[[int], Any] | None) -> None:
-        """Take the standard-normal draws [N, H, A] of iteration i (from 0) from draws(i); None: the planner's own."""
+        """Take the draws [N, H, W] of iteration i (from 0) from draws(i); None: the planner's own.
+
+        Standard normal, W = action_dim; of discrete actions weights of choices, uniform for categorical_cem.
+        """
         if draws is None:
             self._noise = None
             lib.uw_planner_set_noise(self._handle, ffi.NULL, ffi.NULL)
             return
-        shape = (self._options.num_samples, *self.plan_shape)
+        horizon, width = self.plan_shape
+        if self._options.solver in (lib.UW_SOLVER_PGD, lib.UW_SOLVER_CATEGORICAL_CEM):
+            one = self._options.choice_dim or width
+            width = width // one * (2 * one + 1)
+        shape = (self._options.num_samples, horizon, width)
 
         def give(_cookie: Any, iteration: int, noise: Any) -> int:
             try:
@@ -117,7 +125,8 @@ class Controller:
         o = ffi.new("uw_controller_options *", {"planner": planner_options(**options)[0], "max_change": max_change})
         safe = None if safe_action is None else array("safe_action", safe_action, np.float32, model.action_dim)
         o.safe_action = floats(safe)
-        self._dynamics = Dynamics(model, o.planner.num_samples, o.planner.horizon)
+        self._dynamics = Dynamics(model, o.planner.num_samples, o.planner.horizon,
+                                  gradient=lib.uw_solver_needs_gradient(o.planner.solver))
         size = lib.uw_controller_memsize(ffi.addressof(self._dynamics._struct, "dims"), o)
         self._memory, out = aligned(size, "controller"), ffi.new("uw_controller **")
         check(lib.uw_controller_init(self._dynamics._struct, o, pointer(self._memory), size, out), what="controller")

@@ -161,7 +161,8 @@ static uw_status new_dynamics(uw_player *p, uw_dynamics *out, uw_err *err) {
         return uw_env_new(c->cls->name, &p->mind, err);
     }
     const uw_dynamics_limits limits = {.num_samples = c->planner->num_samples,
-                                       .horizon = c->planner->horizon};
+                                       .horizon = c->planner->horizon,
+                                       .gradient = uw_solver_needs_gradient(c->planner->solver)};
     const size_t bytes = uw_model_dynamics_memsize(c->model, &limits);
     if (bytes == 0)
         return uw_fail(err, UW_EINVAL,
@@ -191,6 +192,13 @@ static uw_status new_controller(uw_player *p, uw_err *err) {
     if (!p->controller_mem)
         return uw_fail(err, UW_ENOMEM, "planner: no memory for %zu bytes", bytes);
     status = uw_controller_init(&dynamics, &options, p->controller_mem, bytes, &p->controller);
+    if (status == UW_EUNSUPPORTED) {
+        uw_fail(err, status, "planner: %s, wanted dynamics with a gradient, got the simulator",
+                uw_solver_words()[options.planner.solver]);
+        uw_err_fix(err,
+                   "plan on the simulator with cem, icem, mppi or another solver that samples");
+        return status;
+    }
     return status ? uw_fail(err, status, "planner: %s", uw_status_str(status)) : UW_OK;
 }
 

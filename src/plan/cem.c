@@ -1,9 +1,14 @@
 /* The cross-entropy method: sample around a mean, keep the cheapest, refit.  Also the steps that
- * iCEM shares with it.  Ties are broken by index, so a plan never depends on how a sort was
- * written.
+ * every sampler shares with it.  Ties are broken by index, so a plan never depends on how a sort
+ * was written.
+ *
+ * iCEM (Pinneri et al., "Sample-efficient cross-entropy method for real-time planning", CoRL 2020)
+ * as the LeWM family runs it is the same with coloured noise, momentum and kept elites.
  *
  * Traps: what LeWM's code calls a variance multiplies the noise, so it is a standard deviation; its
- * released form divides by K - 1 and neither clips nor floors (sample_std, unbounded, min_std 0).
+ * released form divides by K - 1 and neither clips nor floors (sample_std, unbounded, min_std 0);
+ * the momentum weighs the old distribution; only the previous iteration's elites come back, best
+ * first, and clipping comes last.
  */
 #include "plan_internal.h"
 
@@ -11,9 +16,7 @@
 #include <string.h>
 
 void uw__cem_place(uw_planner *p, int32_t iter) {
-    const uw_planner_options *o = &p->options;
-    const size_t n = (size_t)o->num_samples;
-    const size_t size = (size_t)o->horizon * (size_t)p->dynamics.dims.action_dim;
+    const size_t n = (size_t)p->options.num_samples, size = uw__plan_size(p);
     const size_t kept = iter > 0 ? (size_t)p->num_kept : 0;
 
     for (size_t i = 1 + kept; i < n; i++) {
@@ -22,19 +25,20 @@ void uw__cem_place(uw_planner *p, int32_t iter) {
     }
     memcpy(p->candidates, p->mean, size * sizeof(float));
     memcpy(p->candidates + size, p->kept, kept * size * sizeof(float));
-    if (o->unbounded) return;
-    for (size_t i = 0; i < n * size; i++) {
-        const float c = p->candidates[i];
-        p->candidates[i] = c < o->action_low    ? o->action_low
-                           : c > o->action_high ? o->action_high
-                                                : c;
-    }
+    uw__planner_clip(p, p->candidates, n);
 }
 
-void uw__cem_sample(uw_planner *p, int32_t iter) {
-    uw__noise_correlate(p->candidates, (size_t)p->options.num_samples, (size_t)p->options.horizon,
-                        (size_t)p->dynamics.dims.action_dim, p->options.noise_ar);
+uw_status uw__cem_propose(uw_planner *p, uw_search *s, int32_t iter) {
+    if (iter == 0) {
+        const size_t size = uw__plan_size(p);
+        memcpy(p->mean, p->warm, size * sizeof(float));
+        for (size_t j = 0; j < size; j++) p->std[j] = p->options.init_std;
+    }
+    const uw_status status = uw__planner_draw(p, s, iter, p->candidates);
+    if (status) return status;
+    uw__noise_shape(p, p->candidates);
     uw__cem_place(p, iter);
+    return UW_OK;
 }
 
 /* True when candidate a sorts behind candidate b. */
@@ -81,9 +85,20 @@ int32_t uw__cem_select(const float *cost, int32_t n, int32_t k, int32_t *elites)
     return count;
 }
 
-void uw__cem_refit(uw_planner *p, int32_t num_elites) {
+void uw__cem_elites(uw_planner *p, uw_search *s) {
     const uw_planner_options *o = &p->options;
-    const size_t size = (size_t)o->horizon * (size_t)p->dynamics.dims.action_dim;
+    const int32_t k = uw__cem_select(p->cost, o->num_samples, o->num_elites, p->elites);
+    s->num_elites = k;
+    s->info.elite_cost_spread = p->cost[p->elites[k - 1]] - p->cost[p->elites[0]];
+}
+
+/* Move mean and std to the elites', with momentum and floor, and keep the best of them. */
+static uw_status learn(uw_planner *p, uw_search *s, int32_t iter) {
+    (void)iter;
+    uw__cem_elites(p, s);
+    const uw_planner_options *o = &p->options;
+    const size_t size = uw__plan_size(p);
+    const int32_t num_elites = s->num_elites;
     const double k = (double)num_elites;
     /* One elite has no spread, whichever divisor is asked for: 0, then the floor. */
     const double divisor = o->sample_std && num_elites > 1 ? k - 1.0 : k;
@@ -109,4 +124,19 @@ void uw__cem_refit(uw_planner *p, int32_t num_elites) {
         memcpy(p->kept + (size_t)e * size, p->candidates + (size_t)from * size,
                size * sizeof(float));
     }
+    return UW_OK;
 }
+
+int32_t uw__cem_settle(uw_planner *p, uw_search *s) {
+    (void)s;
+    if (p->options.compat || p->options.return_best) return 0;
+    memcpy(p->candidates, p->mean, uw__plan_size(p) * sizeof(float));
+    return 1;
+}
+
+const uw_solver_rules uw__cem_rules = {
+    .refits = true,
+    .propose = uw__cem_propose,
+    .learn = learn,
+    .settle = uw__cem_settle,
+};

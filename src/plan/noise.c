@@ -1,4 +1,4 @@
-/* Noise along the horizon: AR(1) for CEM, a power-law colour for iCEM.  Owns the filters and
+/* Noise along the horizon: white, AR(1), or a power-law colour.  Owns the filters and
  * nothing else; the draws come from the planner.
  *
  * The colour is a circular convolution instead of a Fourier transform there and back: the response
@@ -54,4 +54,14 @@ void uw__noise_colour(float *noise, size_t n, size_t h, size_t a, const float *f
             for (size_t t = 0; t < h; t++) x[t * a] = (float)(series[t] * scale);
         }
     }
+}
+
+void uw__noise_shape(uw_planner *p, float *noise) {
+    const uw_planner_options *o = &p->options;
+    const size_t n = (size_t)o->num_samples, h = (size_t)o->horizon, w = (size_t)p->width;
+    /* iCEM scales each sequence to unit deviation even when it is white. */
+    if (o->noise_beta != 0.0f || (o->solver == UW_SOLVER_ICEM && o->noise_ar == 0.0f))
+        uw__noise_colour(noise, n, h, w, p->colour, p->series);
+    else
+        uw__noise_correlate(noise, n, h, w, o->noise_ar);
 }

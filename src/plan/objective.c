@@ -41,6 +41,26 @@ static double fold(uw_objective objective, const float *latents, const float *z_
     return objective == UW_OBJECTIVE_MIN && isfinite(sum) ? least : sum;
 }
 
+void uw__objective_gradient(uw_objective objective, const float *latents, const float *z_goal,
+                            size_t h, size_t d, float *dz) {
+    size_t first = 0, behind = h; /* the steps that count */
+    if (objective == UW_OBJECTIVE_LAST) first = h - 1;
+    if (objective == UW_OBJECTIVE_MIN) {
+        float least = INFINITY;
+        for (size_t t = 0; t < h; t++) {
+            const float e = uw__objective_distance(latents + t * d, z_goal, d);
+            if (!(e < least)) continue;
+            least = e;
+            first = t;
+            behind = t + 1;
+        }
+    }
+    for (size_t t = 0; t < h; t++)
+        for (size_t j = 0; j < d; j++)
+            dz[t * d + j] =
+                t >= first && t < behind ? 2.0f * (latents[t * d + j] - z_goal[j]) : 0.0f;
+}
+
 void uw__objective_cost(uw_objective objective, float action_cost, const float *latents,
                         const float *actions, const float *z_goal, size_t n, size_t h, size_t d,
                         size_t a, float *cost) {

@@ -13,6 +13,8 @@ endforeach()
 
 # One program, one entry per solver.
 uw_test(parity_golden_solver_cem SOURCES parity/golden_solver.c MODULES plan io LABELS parity ARGS cem)
-uw_test_again(parity_golden_solver_icem parity_golden_solver_cem icem)
+foreach(solver IN ITEMS icem mppi predictive_sampling gradient pgd categorical_cem lagrangian)
+  uw_test_again(parity_golden_solver_${solver} parity_golden_solver_cem ${solver})
+endforeach()
 uw_test(parity_golden_solver_cem_lewm SOURCES parity/golden_solver_model.c MODULES plan io train LABELS parity)
 uw_parity_isas(parity_golden_solver_cem_lewm parity_golden_solver_cem_lewm)

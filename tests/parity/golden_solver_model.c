@@ -31,9 +31,8 @@ static void test_cem_on_lewm(void **state) {
     golden_need("lewm_tiny/weights");
     golden g = golden_open("solvers/cem_lewm_tiny"), inputs = golden_open("lewm_tiny/inputs");
     const uw_model_config config = lewm_meta_of(&inputs).model;
-    recording r = recording_open(&g, "cem", false);
-    const uw_planner_options o =
-        recording_options(uw__safetensors_meta(g.file, "cem"), false, (int32_t)r.h);
+    recording r = recording_open(&g, "cem", UW_SOLVER_CEM);
+    const uw_planner_options o = recording_options(&r);
     const uw_dynamics_limits limits = {.num_samples = (int32_t)r.n, .horizon = (int32_t)r.h};
     const uw_context_options c = {.num_threads = 2};
     uw_context *ctx = NULL;
@@ -49,22 +48,24 @@ static void test_cem_on_lewm(void **state) {
         UW_OK);
     const size_t bytes = uw_planner_memsize(&dynamics.dims, &o), d = (size_t)config.latent_dim;
     void *mem = point_memory(bytes);
-    float *z0 = calloc(2 * d, sizeof *z0);
+    float *z0 = calloc(2 * d, sizeof *z0), *plan = calloc(r.h * r.w, sizeof *plan);
     assert_non_null(mem);
     assert_non_null(z0);
+    assert_non_null(plan);
     const size_t frame = (size_t)config.image_size * (size_t)config.image_size * 3;
     const uint8_t *pixels = golden_tensor(&inputs, "pixels").data;
     const size_t last =
         golden_axis(&inputs, "pixels", 1) - 1; /* the goal is a window's last frame */
     for (r.env = 0; r.env < r.envs; r.env++) {
         const uint8_t *window = pixels + r.env * (last + 1) * frame;
-        r.iters_seen = 0;
         uw_planner *p = NULL;
         assert_int_equal(dynamics.encode(dynamics.self, window, z0), UW_OK);
         assert_int_equal(dynamics.encode(dynamics.self, window + last * frame, z0 + d), UW_OK);
         assert_int_equal(uw_planner_init(&dynamics, &o, mem, bytes, &p), UW_OK);
-        recording_run(&r, p, &o, z0, z0 + d);
+        recording_run(&r, p, &o, z0, z0 + d, plan);
+        golden_check(&g, "cem.actions", r.env * r.h * r.w, plan, r.h * r.w);
     }
+    free(plan);
     free(z0);
     free(mem);
     free(model_mem);

@@ -48,10 +48,25 @@ def test_draws_that_fail_raise_what_they_raised(tiny, frames):
     planner.plan(z[0], z[1])
 
 
+@pytest.mark.parametrize("solver", ["mppi", "predictive_sampling", "gradient", "pgd", "categorical_cem", "lagrangian"])
+def test_every_solver_plans(tiny, frames, solver):
+    z = tiny.encode(frames[:2])
+    planner = umwelt.Planner(tiny, solver=solver, choice_dim=2, **SMALL)
+    plan, info = planner.plan(z[0], z[1])
+    moved, stayed = (planner.imagine(z[0], p) - z[1] for p in (plan, np.zeros_like(plan)))
+    assert np.abs(plan).max() <= 1 and info.iters == SMALL["iters"] * (5 if solver == "lagrangian" else 1)
+    np.testing.assert_allclose((moved ** 2).sum(), info.best_cost, rtol=1e-3)
+    assert info.best_cost <= (stayed ** 2).sum() * 1.001
+    if solver in ("pgd", "categorical_cem"):
+        assert set(np.unique(plan)) <= {-1, 0, 1}
+        planner.set_noise(lambda i: np.full((32, 3, 25), 0.5))
+        planner.plan(z[0], z[1])
+
+
 def test_options_are_named_and_checked(tiny):
     with pytest.raises(umwelt.UmweltError, match="did you mean 'num_samples'"):
         umwelt.Planner(tiny, num_sample=3)
-    with pytest.raises(umwelt.UmweltError, match="solver: wanted one of cem, icem, got 'cme' .*did you mean 'cem'"):
+    with pytest.raises(umwelt.UmweltError, match="solver: wanted one of cem, icem, mppi, .*, got 'cme' .*did you mean 'cem'"):
         umwelt.Planner(tiny, solver="cme")
     with pytest.raises(umwelt.UmweltError, match="horizon"):
         umwelt.Planner(tiny, horizon="long")

@@ -67,6 +67,26 @@ static inline uw_status point_rollout(void *self, const float *z0, int32_t histo
     return UW_OK;
 }
 
+/* Back along v' = 0.8 v + 0.5 u, p' = p + v'. */
+static inline uw_status point_gradient(void *self, const float *z0, int32_t history,
+                                       const float *past, const float *actions, int32_t n,
+                                       int32_t h, const float *dz, float *dactions) {
+    (void)self, (void)z0, (void)history, (void)past, (void)actions;
+    for (int32_t i = 0; i < n; i++) {
+        float dp[2] = {0}, dv[2] = {0};
+        for (int32_t t = h; t-- > 0;) {
+            const size_t at = (size_t)i * (size_t)h + (size_t)t;
+            for (int k = 0; k < 2; k++) {
+                dp[k] += dz[at * POINT_D + (size_t)k];
+                dv[k] += dp[k] + dz[at * POINT_D + 2 + (size_t)k];
+                dactions[at * POINT_A + (size_t)k] = 0.5f * dv[k];
+                dv[k] *= 0.8f;
+            }
+        }
+    }
+    return UW_OK;
+}
+
 /* history: of the dynamics; num_samples: candidates per rollout call. */
 static inline uw_dynamics point_dynamics(point_world *w, int32_t history, int32_t num_samples,
                                          int32_t horizon) {
@@ -78,7 +98,8 @@ static inline uw_dynamics point_dynamics(point_world *w, int32_t history, int32_
                                   .observation_bytes = POINT_D * sizeof(float)},
                          .self = w,
                          .encode = point_encode,
-                         .rollout = point_rollout};
+                         .rollout = point_rollout,
+                         .gradient = point_gradient};
 }
 
 /* 64-byte aligned memory, or NULL. */
