@@ -104,6 +104,8 @@ uw_planner_options uw_planner_options_for(uw_solver solver) {
         o.num_elites = 1;
         o.keep_elites = 0;
         o.iters = solver == UW_SOLVER_LAGRANGIAN ? 6 : 30;
+        if (solver == UW_SOLVER_PGD)
+            o.grad_clip = 0.5f; /* a simplex is of that size, costs of any */
         break;
     }
     return o;

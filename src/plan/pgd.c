@@ -6,6 +6,7 @@
  * candidates are rounded before the last look, so that the plan is the cheapest that can be carried
  * out. */
 #include <math.h>
+#include <string.h>
 
 #include "plan_internal.h"
 
@@ -37,9 +38,13 @@ static uw_status propose(uw_planner *p, uw_search *s, int32_t iter) {
 }
 
 static int32_t settle(uw_planner *p, uw_search *s) {
+    const size_t n = (size_t)p->options.num_samples, size = uw__plan_size(p);
     s->info.best_cost = INFINITY; /* relaxed plans are none */
-    if (!p->options.compat) uw__discrete_round(p, p->candidates, (size_t)p->options.num_samples);
-    return p->options.num_samples;
+    if (p->options.compat) return (int32_t)n;
+    /* Steps too long overshoot: the cheapest on the way takes the last place. */
+    memcpy(p->candidates + (n - 1) * size, p->best, size * sizeof(float));
+    uw__discrete_round(p, p->candidates, n);
+    return (int32_t)n;
 }
 
 const uw_solver_rules uw__pgd_rules = {

@@ -1,6 +1,7 @@
 # plan: the solvers, the planner around them, the controller around that.
 uw_test(test_plan_noise SOURCES unit/test_plan_noise.c MODULES plan LABELS unit)
 uw_test(test_planner SOURCES unit/test_planner.c MODULES plan LABELS unit)
+uw_test(test_solvers SOURCES unit/test_solvers.c MODULES plan LABELS unit)
 uw_test(test_controller SOURCES unit/test_controller.c MODULES plan LABELS unit)
 uw_test(plan_quality SOURCES property/plan_quality.c MODULES plan LABELS property)
 uw_test(controller_adversarial SOURCES property/controller_adversarial.c MODULES plan LABELS property)
