@@ -106,6 +106,7 @@ static void run(uw_solver solver) {
     const uw_dynamics d = point_dynamics(&world, 3, 64, 8);
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT, .max_change = 0.5f};
     o.planner.solver = solver;
+    o.planner.action_noise = 0.01f;
     o.planner.noise_beta = 2.0f;
     o.planner.horizon = 8;
     o.planner.num_samples = 64;
@@ -140,8 +141,7 @@ static void run(uw_solver solver) {
 
 static void test_a_thousand_actions(void **state) {
     (void)state;
-    run(UW_SOLVER_CEM);
-    run(UW_SOLVER_ICEM);
+    for (int solver = 0; uw_solver_words()[solver]; solver++) run((uw_solver)solver);
 }
 
 int main(void) {

@@ -55,6 +55,16 @@ static uw_status mad_rollout(void *self, const float *z0, int32_t history, const
     return uw__rng_below(&w->rng, 50) ? UW_OK : UW_EIO;
 }
 
+static uw_status mad_gradient(void *self, const float *z0, int32_t history, const float *past,
+                              const float *actions, int32_t n, int32_t h, const float *dz,
+                              float *dactions) {
+    mad_world *w = self;
+    (void)point_gradient(NULL, z0, history, past, actions, n, h, dz, dactions);
+    for (int32_t j = 0; j < n * h * POINT_A && !w->sane; j++)
+        if (!uw__rng_below(&w->rng, 5)) dactions[j] = absurd(&w->rng);
+    return uw__rng_below(&w->rng, 50) ? UW_OK : UW_EIO;
+}
+
 static void run(uw_solver solver, float max_change) {
     const uint64_t seed = check_seed(31);
     mad_world world = {.rng = uw__rng(seed, UW_STREAM_TEST, 1)};
@@ -63,6 +73,7 @@ static void run(uw_solver solver, float max_change) {
     d.self = &world;
     d.encode = mad_encode;
     d.rollout = mad_rollout;
+    d.gradient = mad_gradient;
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT, .max_change = max_change};
     o.planner.solver = solver;
     o.planner.noise_beta = 2.0f;
@@ -119,10 +130,17 @@ static void test_icem_with_limited_change(void **state) {
     run(UW_SOLVER_ICEM, 0.25f);
 }
 
+static void test_every_other_solver(void **state) {
+    (void)state;
+    for (int solver = UW_SOLVER_MPPI; uw_solver_words()[solver]; solver++)
+        run((uw_solver)solver, 0.0f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cem),
         cmocka_unit_test(test_icem_with_limited_change),
+        cmocka_unit_test(test_every_other_solver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void draw_state(uint64_t index, float *z) {
 
 static void test_elites_are_monotone(void **state) {
     (void)state;
-    for (int solver = 0; solver < 2; solver++) {
+    for (int solver = 0; solver < 2; solver++) { /* CEM and iCEM keep elites */
         point_world world = {0};
         const uw_dynamics d = point_dynamics(&world, 1, N, H);
         uw_planner_options o = UW_PLANNER_OPTIONS_DEFAULT;
@@ -93,21 +93,41 @@ static double riccati(const float *z0, double w) {
     return cost;
 }
 
-static void plan_costs(uw_solver solver, double *worst, double *mean) {
+/* A continuous solver's settings for this world, and how far from the optimum it may end. */
+typedef struct contender {
+    uw_solver solver;
+    int32_t samples, elites, iters;
+    float std, min_std, momentum, beta;
+    double mean, worst; /* most cost over the optimum's */
+} contender;
+
+static const contender CONTENDERS[] = {
+    {UW_SOLVER_CEM, 512, 32, 100, 2.0f, 0.005f, 0.0f, 0.0f, 1.01, 1.05},
+    {UW_SOLVER_ICEM, 512, 32, 100, 2.0f, 0.005f, 0.1f, 0.0f, 1.01, 1.05},
+    /* These two never narrow: what is left is their own spread. */
+    {UW_SOLVER_MPPI, 512, 32, 100, 0.3f, 0.0f, 0.0f, 0.0f, 1.05, 1.2},
+    {UW_SOLVER_PREDICTIVE_SAMPLING, 128, 1, 600, 0.05f, 0.0f, 0.0f, 0.0f, 1.05, 1.2},
+    {UW_SOLVER_GRADIENT, 8, 1, 300, 1.0f, 0.0f, 0.0f, 0.0f, 1.001, 1.002},
+    {UW_SOLVER_LAGRANGIAN, 8, 1, 60, 1.0f, 0.0f, 0.0f, 0.0f, 1.001, 1.002}};
+enum { NUM_CONTENDERS = sizeof CONTENDERS / sizeof *CONTENDERS };
+
+static void plan_costs(const contender *c, double *worst, double *mean) {
     static const double ACTION_COST = 10.0; /* times the mean square: 0.5 per number */
-    enum { TASKS = 10, SAMPLES = 512, ELITES = 32, REFITS = 100 };
+    enum { TASKS = 10 };
     point_world world = {0};
-    const uw_dynamics d = point_dynamics(&world, 1, SAMPLES, H);
+    const uw_dynamics d = point_dynamics(&world, 1, c->samples, H);
     uw_planner_options o = UW_PLANNER_OPTIONS_DEFAULT;
-    o.solver = solver;
+    o.solver = c->solver;
     o.noise_ar = 0.0f; /* the optimum here is a jerk, which smooth noise rarely tries */
-    o.momentum = solver == UW_SOLVER_ICEM ? 0.1f : 0.0f;
+    o.noise_beta = c->beta;
+    o.momentum = c->momentum;
     o.horizon = H;
-    o.num_samples = SAMPLES;
-    o.num_elites = ELITES;
-    o.iters = REFITS;
-    o.init_std = 2.0f;
-    o.min_std = 0.005f;
+    o.num_samples = c->samples;
+    o.num_elites = c->elites;
+    o.iters = c->iters;
+    o.init_std = c->std;
+    o.min_std = c->min_std;
+    o.temperature = 1.0f;
     o.action_low = -10.0f; /* far from the optimum, which knows no bounds */
     o.action_high = 10.0f;
     o.action_cost = (float)ACTION_COST;
@@ -137,13 +157,56 @@ static void plan_costs(uw_solver solver, double *worst, double *mean) {
 
 static void test_linear_quadratic_optimum(void **state) {
     (void)state;
-    for (int solver = 0; solver < 2; solver++) {
+    for (size_t k = 0; k < NUM_CONTENDERS; k++) {
+        const contender *c = &CONTENDERS[k];
         double worst = 0.0, mean = 0.0;
-        plan_costs((uw_solver)solver, &worst, &mean);
+        plan_costs(c, &worst, &mean);
         print_message("%s: cost over Riccati's optimum: mean %.4f, worst %.4f\n",
-                      solver ? "icem" : "cem", mean, worst);
-        assert_true(mean < 1.01);
-        assert_true(worst < 1.05);
+                      uw_solver_words()[c->solver], mean, worst);
+        assert_true(mean < c->mean);
+        assert_true(worst < c->worst);
+    }
+}
+
+/* Discrete actions, every plan tried: the searches find the cheapest of 5^4, or nearly. */
+static void test_discrete_optimum(void **state) {
+    (void)state;
+    enum { STEPS = 4, PLANS = 625, TASKS = 20 };
+    static const float TABLE[5][2] = {{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}};
+    const uw_solver solvers[] = {UW_SOLVER_CATEGORICAL_CEM, UW_SOLVER_PGD};
+    for (size_t k = 0; k < 2; k++) {
+        point_world world = {0};
+        uw_planner_options o = uw_planner_options_for(solvers[k]);
+        o.horizon = STEPS;
+        const uw_dynamics d = point_dynamics(&world, 1, o.num_samples, STEPS);
+        const size_t bytes = uw_planner_memsize(&d.dims, &o);
+        void *mem = point_memory(bytes);
+        assert_non_null(mem);
+        uw_planner *p = NULL;
+        assert_int_equal(uw_planner_init(&d, &o, mem, bytes, &p), UW_OK);
+        double mean = 0.0;
+        for (uint64_t task = 0; task < TASKS; task++) {
+            float z0[POINT_D], plan[STEPS * POINT_A], z[STEPS * POINT_D], cost, least = INFINITY;
+            const float goal[POINT_D] = {0};
+            draw_state(task, z0);
+            for (int code = 0; code < PLANS; code++) {
+                for (int t = 0, rest = code; t < STEPS; t++, rest /= 5)
+                    memcpy(plan + t * POINT_A, TABLE[rest % 5], sizeof *TABLE);
+                point_rollout(&world, z0, 1, NULL, plan, 1, STEPS, z);
+                uw__objective_cost(UW_OBJECTIVE_SUM, 0.0f, z, plan, goal, 1, STEPS, POINT_D,
+                                   POINT_A, &cost);
+                least = fminf(least, cost);
+            }
+            uw_plan_info info;
+            uw_planner_reset(p, task);
+            assert_int_equal(uw_planner_plan(p, z0, 1, NULL, goal, plan, &info), UW_OK);
+            assert_true(info.best_cost >= least);
+            mean += (double)(info.best_cost / least) / TASKS;
+        }
+        print_message("%s: cost over the best of all %d plans: mean %.4f\n",
+                      uw_solver_words()[solvers[k]], PLANS, mean);
+        assert_true(mean < (k == 0 ? 1.05 : 1.3));
+        free(mem);
     }
 }
 
@@ -151,6 +214,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elites_are_monotone),
         cmocka_unit_test(test_linear_quadratic_optimum),
+        cmocka_unit_test(test_discrete_optimum),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
