@@ -103,13 +103,13 @@ static void test_calls_are_counted(void **state) {
 
 static void run(uw_solver solver) {
     point_world world = {0};
-    const uw_dynamics d = point_dynamics(&world, 3, 64, 8);
+    const uw_dynamics d = point_dynamics(&world, 3, 32, 8);
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT, .max_change = 0.5f};
     o.planner.solver = solver;
     o.planner.action_noise = 0.01f;
     o.planner.noise_beta = 2.0f;
     o.planner.horizon = 8;
-    o.planner.num_samples = 64;
+    o.planner.num_samples = 32;
     o.planner.deadline_s = 10.0;
     const size_t bytes = uw_controller_memsize(&d.dims, &o);
     void *mem = point_memory(bytes);
