@@ -109,6 +109,7 @@ typedef struct uw_eval_result {
     char protocol[32], env[48];
     uw_driver driver;
     int32_t budget, action_repeat;
+    int32_t plan_steps;                        /* env steps from one decision of the driver to its next */
     uw_rate success, hard, easy;
     int32_t solved_at_start;
     double mean_steps;                         /* over successes */

@@ -343,6 +343,7 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
     snprintf(result.env, sizeof result.env, "%s", r.contest.cls->name);
     r.contest.budget = result.budget = options->budget ? options->budget : protocol->budget;
     result.action_repeat = r.contest.hold;
+    result.plan_steps = r.contest.hold * r.contest.rows;
     if (r.pairs) uw__pairs_describe(r.pairs, &result);
     status = prepare(&r, err);
     if (status) goto done;

@@ -1,10 +1,11 @@
-/* Recorded evaluations of the reference, through the protocols: the starts it sampled, and for each policy,
- * rule and episode the same outcome at the same step, by way of the same states.
+/* Recorded evaluations of the reference, through the protocols: the starts it sampled, and for each
+ * policy, rule and episode the same outcome at the same step, by way of the same states.
  *
  *     parity_protocol_pusht pusht
  *     parity_protocol_tworoom tworoom
  *
- * The recording that starts are sampled from is the HDF5 one where it is, else its columns without pictures. */
+ * The recording that starts are sampled from is the HDF5 one where it is, else its columns without
+ * pictures. */
 #include "trace.h"
 
 #include "eval_internal.h"
@@ -68,7 +69,8 @@ static void check_sample(uw_npz *npz, const uw_env_class *cls, uint64_t seed) {
     snprintf(part, sizeof part, "sample%llu", (unsigned long long)seed);
     snprintf(key, sizeof key, "%s.row", part);
     if (uw__npz_find(npz, key) < 0) return;
-    const uw_tensor starts = trace_array(npz, part, "start"), goals = trace_array(npz, NULL, "goal");
+    const uw_tensor starts = trace_array(npz, part, "start"),
+                    goals = trace_array(npz, NULL, "goal");
     const uw_protocol *protocol;
     uw_eval_options o = options_of("released", starts.shape[0]);
     uw_eval_result described = {0};
@@ -189,14 +191,13 @@ int main(int argc, char **argv) {
     uw_err err = {0};
     const uw_context_options c = {.num_threads = 2};
     if (argc == 2 && !strcmp(argv[1], "pusht"))
-        subject = (struct subject){"eval_pusht.npz",   "pusht",
-                                   {"pusht_blosc_lz4.h5", "pusht_lowdim.npz"},
-                                   "clear09_moderate", "clear09_strict",
-                                   1e-9};
+        subject = (struct subject){
+            "eval_pusht.npz",   "pusht",          {"pusht_blosc_lz4.h5", "pusht_lowdim.npz"},
+            "clear09_moderate", "clear09_strict", 1e-9};
     if (argc == 2 && !strcmp(argv[1], "tworoom"))
-        subject = (struct subject){"eval_tworoom.npz", "two_room",
-                                   {"tworoom_blosc_zstd.h5", "tworoom_lowdim.npz"},
-                                   "near16", "near8", 0.0};
+        subject = (struct subject){
+            "eval_tworoom.npz", "two_room", {"tworoom_blosc_zstd.h5", "tworoom_lowdim.npz"},
+            "near16",           "near8",    0.0};
     if (!subject.trace) {
         fprintf(stderr, "usage: %s pusht|tworoom\n", argv[0]);
         return 2;
