@@ -38,9 +38,9 @@ expect 0 inspect run --json
 json 'd["step"]==12'
 
 expect 0 eval $model --episodes 6 --budget 20 --json
-json 'd["protocol"]=="random-goal" and d["success"]["episodes"]==4 and len(d["success"]["ci95"])==2 and {"random","oracle","straight","true-dynamics"} <= set(d["baselines"]) and {"p50","p99","max"} <= set(d["plan_ms"])'
+json 'd["protocol"]=="random-goal" and d["success"]["episodes"]==6 and len(d["success"]["ci95"])==2 and {"random","zero","oracle","straight","true-dynamics"} <= set(d["baselines"]) and {"p50","p99","max"} <= set(d["plan_ms"])'
 table=$(python3 -c 'import json;print(json.load(open("out"))["episode_table"])')
-[ "$(wc -l <"$table")" = 5 ] || fail "episode table: $(wc -l <"$table") lines, wanted 5"
+[ "$(wc -l <"$table")" = 7 ] || fail "episode table: $(wc -l <"$table") lines, wanted 7"
 expect 0 eval $model --episodes 6 --budget 20 --threads 1 --out t1.csv
 cut -d, -f1-6 "$table" >x; cut -d, -f1-6 t1.csv >y
 cmp x y || fail "episodes differ between thread counts"
