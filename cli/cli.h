@@ -126,9 +126,11 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
                     const uw_eval_result *baselines);
 void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count);
 void cli_print_probe(cli *c, const uw_probe_report *r);
-/* Run the model's episodes and every baseline's. results: [UW_NUM_DRIVERS], freed by the caller. */
+/* Run the model's episodes and every baseline's. results: [UW_NUM_DRIVERS], freed by the caller.  With
+ * options->resume, the table's path, finished episodes of each driver are kept at cli_eval_kept. */
 uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,
                        uw_eval_result *results, uw_err *err);
+const char *cli_eval_kept(const char *table, uw_driver driver, char *path, size_t size);
 void cli_eval_free(uw_eval_result *results);
 
 /* Planner options of CLI_PLANNER_OPTIONS; the defaults are those of the solver, with --compat the reference's. */

@@ -20,45 +20,13 @@ static void cpu_model(char *text, size_t size) {
     if (f) fclose(f);
 }
 
+/* UW_LIBRARIES is "zstd=1 png=0 ...", as this build was configured. */
 static json_t *library_list(void) {
     json_t *libraries = json_object();
-#define HAVE(option, name) json_object_set_new(libraries, name, json_boolean(option));
-#if defined(UW_ZSTD)
-    HAVE(1, "zstd")
-#else
-    HAVE(0, "zstd")
-#endif
-#if defined(UW_PNG)
-    HAVE(1, "png")
-#else
-    HAVE(0, "png")
-#endif
-#if defined(UW_JPEG)
-    HAVE(1, "jpeg")
-#else
-    HAVE(0, "jpeg")
-#endif
-#if defined(UW_GIF)
-    HAVE(1, "gif")
-#else
-    HAVE(0, "gif")
-#endif
-#if defined(UW_YAML)
-    HAVE(1, "yaml")
-#else
-    HAVE(0, "yaml")
-#endif
-#if defined(UW_HDF5)
-    HAVE(1, "hdf5")
-#else
-    HAVE(0, "hdf5")
-#endif
-#if defined(UW_BLOSC)
-    HAVE(1, "blosc")
-#else
-    HAVE(0, "blosc")
-#endif
-#undef HAVE
+    char name[16];
+    int here, used;
+    for (const char *at = UW_LIBRARIES; sscanf(at, " %15[a-z0-9]=%d%n", name, &here, &used) == 2; at += used)
+        json_object_set_new(libraries, name, json_boolean(here));
     return libraries;
 }
 

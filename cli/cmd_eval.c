@@ -1,20 +1,45 @@
-/* umwelt eval: episodes under a protocol, next to the baselines. */
+/* umwelt eval: episodes under a protocol, next to the baselines, and next to another model or solver. */
 #include "cli.h"
 
 #include <stdio.h>
 #include <string.h>
 
+/* Six of six is the least that excludes a coin: the interval of five of five begins at 47.8 %. */
+enum { LEAST_EPISODES = 6 };
+
 static const cli_option options[] = {
     {"env", "WORLD", "world to act in", "the model's"},
-    {"protocol", "NAME", "random-goal", "random-goal"},
-    {"episodes", "N", "episodes, half of them hard", "200"},
+    {"protocol", "NAME", "random-goal | released | clear-moderate | clear-strict", "random-goal"},
+    {"data", "D.uw", "dataset of the starts and goals, and of the frames that --video shows", NULL},
+    {"split", "NAME", "all | train | validation: episodes of --data, by the model's own holdout", "all"},
+    {"episodes", "N", "episodes; of random-goal, half of them hard", "200"},
     {"budget", "STEPS", "env steps per episode; 0 = the protocol's", "0"},
+    {"replan", "K", "decisions of a plan carried out before the next; 0 = the protocol's", "0"},
+    {"against", "B", "another model or solver, in the same episodes", NULL},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation (repeatable)", NULL},
     {"video", "OUT.gif", "animation of the first three episodes (needs --data)", NULL},
-    {"data", "D.uw", "dataset for the nearest remembered frames of --video", NULL},
     CLI_PLANNER_OPTIONS,
     {0},
 };
+
+/* Everything that one evaluation holds. */
+typedef struct work {
+    uw_model *model, *rival; /* rival NULL: the same model, with another solver or alone */
+    uw_dataset *data;
+    const uw_env_class *world;
+    uw_eval_options o;
+    uw_variation variation;
+    uw_eval_result results[UW_NUM_DRIVERS], other;
+    const char *against; /* --against, or NULL */
+    uw_solver solver;    /* of the rival */
+    char table[1024], other_table[1100], other_kept[1100];
+} work;
+
+static bool is_file(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (f) fclose(f);
+    return f != NULL;
+}
 
 /* The table's place: --out, else beside the model under the first free name. */
 static void table_path(const cli *c, const char *protocol, char *path, size_t size) {
@@ -27,74 +52,177 @@ static void table_path(const cli *c, const char *protocol, char *path, size_t si
         if (k) snprintf(suffix, sizeof suffix, "-%d", k);
         snprintf(path, size, "%s.%s-seed%llu%s.csv", c->args[0], protocol, (unsigned long long)c->seed,
                  suffix);
-        FILE *taken = fopen(path, "rb");
-        if (!taken) return;
-        fclose(taken);
+        if (!is_file(path)) return;
     }
 }
 
-static int configure(cli *c, const char *model_env, const uw_env_class **world, uw_eval_options *o,
-                     uw_variation *variation) {
-    static const char *const protocols[] = {"random-goal", NULL};
-    bool varied;
-    int code;
-    const char *env = cli_str(c, "env", *model_env ? model_env : "two_room");
-    o->protocol = cli_str(c, "protocol", o->protocol);
-    if ((code = cli_world(c, env, world)) || (code = cli_name(c, "protocol", o->protocol, protocols)) ||
-        (code = cli_int(c, "episodes", o->episodes, 1, 1000000, &o->episodes)) ||
-        (code = cli_int(c, "budget", 0, 0, 1000000, &o->budget)) || (code = cli_planner(c, &o->planner)) ||
-        (code = cli_variation(c, *world, variation, &varied)))
-        return code;
-    o->seed = c->seed;
-    if (varied) o->variation = variation;
-    if (cli_flag(c, "video")) {
-        if (!cli_flag(c, "data"))
-            return cli_usage(c, "--video", "add --data with the dataset it was trained on",
-                             "wanted --data for the nearest remembered frames");
-        o->keep_traces = 3;
+/* What is asked for must hang together before anything is opened. */
+static int check_asked(cli *c, const uw_eval_options *o) {
+    const bool needs = uw_protocol_needs_data(o->protocol);
+    if (needs && !cli_flag(c, "data"))
+        return cli_usage(c, "--protocol", "add --data with a recording of the world",
+                         "%s takes its starts and goals from a dataset, wanted --data", o->protocol);
+    if (!needs && cli_flag(c, "split"))
+        return cli_usage(c, "--split", "for example --protocol released",
+                         "%s draws its own starts, wanted a protocol with a dataset", o->protocol);
+    if (cli_flag(c, "video") && !cli_flag(c, "data"))
+        return cli_usage(c, "--video", "add --data with the dataset it was trained on",
+                         "wanted --data for the nearest remembered frames");
+    if (o->episodes < LEAST_EPISODES) {
+        uw_err err = {0};
+        uw_fail(&err, UW_ESHAPE, "--episodes: %d give no interval that excludes chance, wanted at least %d",
+                (int)o->episodes, LEAST_EPISODES);
+        uw_err_fix(&err, "200 are usual: 98 %% then means [95.0, 99.5]");
+        return cli_fail(c, UW_ESHAPE, &err);
     }
     return CLI_OK;
 }
 
+static int configure(cli *c, work *w) {
+    bool varied;
+    int code;
+    uw_eval_options *o = &w->o;
+    const char *made_for = uw_model_provenance(w->model)->env;
+    const char *env = cli_str(c, "env", *made_for ? made_for : "two_room");
+    *o = UW_EVAL_OPTIONS_DEFAULT;
+    o->protocol = cli_str(c, "protocol", o->protocol);
+    if ((code = cli_world(c, env, &w->world)) ||
+        (code = cli_name(c, "protocol", o->protocol, uw_protocol_names())) ||
+        (code = cli_int(c, "episodes", o->episodes, 1, 1000000, &o->episodes)) ||
+        (code = cli_int(c, "budget", 0, 0, 1000000, &o->budget)) ||
+        (code = cli_int(c, "replan", 0, 0, 4096, &o->replan)) || (code = cli_planner(c, &o->planner)) ||
+        (code = cli_variation(c, w->world, &w->variation, &varied)) || (code = check_asked(c, o)))
+        return code;
+    o->seed = o->reset_seed = c->seed;
+    if (varied) o->variation = &w->variation;
+    if (cli_flag(c, "video")) o->keep_traces = 3;
+    return CLI_OK;
+}
+
+/* Open the dataset and find its split. */
+static int open_data(cli *c, work *w) {
+    static const char *const splits[] = {"all", "train", "validation", NULL};
+    uw_err err = {0};
+    if (!uw_protocol_needs_data(w->o.protocol)) return CLI_OK;
+    const char *split = cli_str(c, "split", "all");
+    const int code = cli_name(c, "split", split, splits);
+    if (code) return code;
+    uw_status status = uw_dataset_open(cli_str(c, "data", ""), &w->data, &err);
+    while (strcmp(splits[w->o.split], split) != 0) w->o.split++;
+    if (!status && w->o.split != UW_SPLIT_ALL) status = uw_eval_holdout(w->model, &w->o, &err);
+    if (status) return cli_fail(c, status, &err);
+    w->o.data = w->data;
+    const char *trained = uw_model_provenance(w->model)->dataset_hash;
+    if (w->o.split != UW_SPLIT_ALL && strcmp(trained, uw_dataset_hash(w->data)) != 0)
+        cli_note(c, "note: the model was trained on another dataset: no episode of this one is its own\n");
+    return CLI_OK;
+}
+
+/* A solver's word, or a model's file. */
+static int open_rival(cli *c, work *w) {
+    uw_err err = {0};
+    w->against = cli_str(c, "against", NULL);
+    w->solver = w->o.planner.solver;
+    if (!w->against || (!is_file(w->against) && uw_solver_parse(w->against, &w->solver))) return CLI_OK;
+    const uw_status status = uw_model_load(w->against, &w->rival, &err);
+    if (status == UW_ENOTFOUND) uw_err_fix(&err, "--against takes a model's file or a solver's name");
+    return status ? cli_fail(c, status, &err) : CLI_OK;
+}
+
+/* Another solver's own defaults, with the objective, horizon and limits of the first. */
+static uw_planner_options rival_planner(const uw_planner_options *first, uw_solver solver) {
+    if (solver == first->solver) return *first;
+    uw_planner_options o =
+        first->compat ? uw_planner_options_reference(solver) : uw_planner_options_for(solver);
+    o.objective = first->objective;
+    o.horizon = first->horizon;
+    o.action_cost = first->action_cost;
+    o.deadline_s = first->deadline_s;
+    o.seed = first->seed;
+    return o;
+}
+
+static uw_status run_rival(cli *c, work *w, uw_err *err) {
+    const uw_model *model = w->rival ? w->rival : w->model;
+    uw_eval_options o = w->o;
+    o.planner = rival_planner(&w->o.planner, w->solver);
+    o.keep_traces = 0;
+    snprintf(w->other_table, sizeof w->other_table, "%s.against.csv", w->table);
+    o.resume = cli_eval_kept(w->other_table, UW_DRIVER_MODEL, w->other_kept, sizeof w->other_kept);
+    return uw_eval_run(c->ctx, model, w->world->name, UW_DRIVER_MODEL,
+                       uw_model_provenance(model)->action_repeat, &o, &w->other, err);
+}
+
+static uw_status evaluate(cli *c, work *w, uw_err *err) {
+    const char *video = cli_str(c, "video", NULL);
+    w->o.resume = w->table;
+    uw_status status = cli_eval_all(c, w->model, w->world->name, &w->o, w->results, err);
+    if (!status && w->against) status = run_rival(c, w, err);
+    if (!status) status = uw_eval_write_csv(&w->results[0], w->table, c->force, err);
+    if (!status && w->against)
+        status = uw_eval_write_csv(&w->other, w->other_table, c->force, err);
+    if (!status && video)
+        status = uw_report_animation(c->ctx, w->model, w->world->name, cli_str(c, "data", NULL),
+                                     &w->results[0], 3, video, c->force, err);
+    if (status) return status;
+    for (int d = 0; d < UW_NUM_DRIVERS; d++) {
+        char kept[1200];
+        remove(cli_eval_kept(w->table, (uw_driver)d, kept, sizeof kept));
+    }
+    if (w->against) remove(w->other_kept);
+    return UW_OK;
+}
+
+static int tell_rival(cli *c, work *w) {
+    uw_paired p;
+    uw_err err = {0};
+    char text[64];
+    const uw_status status = uw_eval_compare(&w->results[0], &w->other, &p, &err);
+    if (status) return cli_fail(c, status, &err);
+    cli_say(c, "against %s:\n  %-15s %s\n", w->against, "the other", cli_rate_text(&w->other.success, text));
+    cli_say(c, "  both %d, only this model %d, only the other %d, neither %d; exact McNemar p = %.3g\n", p.both,
+            p.only_first, p.only_second, p.neither, p.p_value);
+    json_object_set_new(
+        c->result, "against",
+        json_pack("{s:s,s:o,s:s,s:i,s:i,s:i,s:i,s:f}", "name", w->against, "success",
+                  cli_rate_json(&w->other.success), "episode_table", w->other_table, "both", p.both,
+                  "only_first", p.only_first, "only_second", p.only_second, "neither", p.neither,
+                  "p_value", p.p_value));
+    return CLI_OK;
+}
+
+static int tell(cli *c, work *w) {
+    const char *video = cli_str(c, "video", NULL);
+    json_object_update_new(c->result, cli_eval_json(&w->results[0], w->results));
+    json_object_set_new(c->result, "episode_table", json_string(w->table));
+    if (video) json_object_set_new(c->result, "video", json_string(video));
+    cli_print_eval(c, w->o.protocol, &w->results[0], w->results);
+    const int code = w->against ? tell_rival(c, w) : CLI_OK;
+    if (code) return code;
+    cli_say(c, "  episodes: %s\nnext: umwelt stress %s\n", w->table, c->args[0]);
+    return cli_finish(c);
+}
+
 static int run(cli *c) {
     uw_err err = {0};
-    uw_model *model = NULL;
-    uw_status status = uw_model_load(c->args[0], &model, &err);
+    work w = {0};
+    uw_status status = uw_model_load(c->args[0], &w.model, &err);
     if (status) return cli_fail(c, status, &err);
-
-    const uw_env_class *world;
-    uw_eval_options o = UW_EVAL_OPTIONS_DEFAULT;
-    uw_variation variation;
-    uw_eval_result results[UW_NUM_DRIVERS];
-    char table[1024];
-    memset(results, 0, sizeof results);
-    int code = configure(c, uw_model_provenance(model)->env, &world, &o, &variation);
+    int code = configure(c, &w);
+    if (!code) code = open_data(c, &w);
+    if (!code) code = open_rival(c, &w);
     if (code) goto done;
-
-    table_path(c, o.protocol, table, sizeof table);
-    status = cli_eval_all(c, model, world->name, &o, results, &err);
-    if (!status) status = uw_eval_write_csv(&results[0], table, c->force, &err);
-    const char *video = cli_str(c, "video", NULL);
-    if (!status && video)
-        status = uw_report_animation(c->ctx, model, world->name, cli_str(c, "data", NULL), &results[0], 3,
-                                     video, c->force, &err);
-    if (status == UW_EINTERRUPTED) {
-        code = cli_interrupted(c, "the same command (episodes are drawn from the seed alone)");
-        goto done;
-    }
-    if (status) {
-        code = cli_fail(c, status, &err);
-        goto done;
-    }
-    json_object_update_new(c->result, cli_eval_json(&results[0], results));
-    json_object_set_new(c->result, "episode_table", json_string(table));
-    if (video) json_object_set_new(c->result, "video", json_string(video));
-    cli_print_eval(c, o.protocol, &results[0], results);
-    cli_say(c, "  episodes: %s\nnext: umwelt stress %s\n", table, c->args[0]);
-    code = cli_finish(c);
+    table_path(c, w.o.protocol, w.table, sizeof w.table);
+    status = evaluate(c, &w, &err);
+    code = status == UW_EINTERRUPTED ? cli_interrupted(c, "the same command: finished episodes are kept")
+           : status                  ? cli_fail(c, status, &err)
+                                     : tell(c, &w);
 done:
-    cli_eval_free(results);
-    uw_model_unload(model);
+    cli_eval_free(w.results);
+    uw_eval_result_fini(&w.other);
+    uw_dataset_close(w.data);
+    uw_model_unload(w.rival);
+    uw_model_unload(w.model);
     return code;
 }
 
@@ -103,9 +231,12 @@ const cli_verb cli_eval = {
     .summary = "success under a protocol, beside the baselines",
     .arguments = "MODEL",
     .about = "Act in a world towards goal pictures under a protocol and report success with its exact interval, "
-             "beside random, straight, true-dynamics and oracle in the same episodes.",
+             "beside random, zero, straight, oracle, true-dynamics and, where starts are recorded, replay, in the "
+             "same episodes. Stopped, it goes on where it was when the same command is given again.",
     .examples = "  umwelt eval run/model.safetensors\n"
                 "  umwelt eval run/model.safetensors --episodes 600 --seed 7 --json\n"
+                "  umwelt eval run/model.safetensors --protocol released --data experience.uw --split validation\n"
+                "  umwelt eval run/model.safetensors --against icem\n"
                 "  umwelt eval run/model.safetensors --variation background.color=#cccccc\n"
                 "  umwelt eval run/model.safetensors --data experience.uw --video episodes.gif\n",
     .min_args = 1,

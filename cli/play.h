@@ -47,6 +47,12 @@ uw_status play_reset(play *p);
 uw_status play_wake(play *p);
 /* Take one tick: action [action_dim], ignored while the autopilot drives. */
 uw_status play_tick(play *p, const float *action);
+/* Go on from a state file; UW_ESHAPE for one of another world. */
+uw_status play_load_state(play *p, const char *path);
+/* Refuse a name that is taken before anything is played. */
+uw_status play_check_free(play *p, const char *path, bool overwrite);
+/* Leave the world as it is now in a state file. */
+uw_status play_save_state(play *p, const char *path, bool overwrite);
 /* Panels: the world, the goal, the dream when there is one. */
 int32_t play_panels(const play *p);
 /* Draw panel i of `size` pixels into rgb, whose rows are `stride` bytes apart. */

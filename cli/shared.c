@@ -93,12 +93,19 @@ json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselin
         if (!baselines || !baselines[d].num_episodes) continue;
         json_object_set_new(rates, uw_driver_str((uw_driver)d), cli_rate_json(&baselines[d].success));
     }
-    return json_pack("{s:s,s:i,s:o,s:o,s:o,s:i,s:o,s:o,s:{s:o,s:o,s:o}}", "protocol", model->protocol,
+    json_t *json = json_pack(
+        "{s:s,s:i,s:o,s:o,s:o,s:i,s:o,s:o,s:{s:o,s:o,s:o}}", "protocol", model->protocol,
                      "budget", model->budget, "success", cli_rate_json(&model->success), "hard",
                      cli_rate_json(&model->hard), "easy", cli_rate_json(&model->easy),
                      "solved_at_start", model->solved_at_start, "mean_steps", number(model->mean_steps),
                      "baselines", rates, "plan_ms", "p50", number(model->plan_ms_p50), "p99",
                      number(model->plan_ms_p99), "max", number(model->plan_ms_max));
+    if (*model->data_hash)
+        json_object_set_new(json, "data",
+                            json_pack("{s:s,s:s,s:I,s:I}", "hash", model->data_hash, "split",
+                                      uw_split_str(model->split), "starts", (json_int_t)model->starts,
+                                      "episodes_too_short", (json_int_t)model->short_episodes));
+    return json;
 }
 
 const char *cli_rate_text(const uw_rate *rate, char text[64]) {
@@ -112,17 +119,23 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
     char text[64];
     cli_say(c, "\n%s: success within %d env steps, exact 95 %% interval\n", title, model->budget);
     cli_say(c, "  %-15s %s\n", "this model", cli_rate_text(&model->success, text));
-    const bool rooms = !strcmp(model->env, "two_room");
-    cli_say(c, "  %-15s %s\n", rooms ? "  across rooms" : "  hard", cli_rate_text(&model->hard, text));
-    cli_say(c, "  %-15s %s\n", rooms ? "  same room" : "  easy", cli_rate_text(&model->easy, text));
+    if (!*model->data_hash) { /* a dataset's pairs are neither hard nor easy by construction */
+        const bool rooms = !strcmp(model->env, "two_room");
+        cli_say(c, "  %-15s %s\n", rooms ? "  across rooms" : "  hard", cli_rate_text(&model->hard, text));
+        cli_say(c, "  %-15s %s\n", rooms ? "  same room" : "  easy", cli_rate_text(&model->easy, text));
+    }
     for (int d = UW_DRIVER_MODEL + 1; baselines && d < UW_NUM_DRIVERS; d++)
         if (baselines[d].num_episodes)
             cli_say(c, "  %-15s %s\n", uw_driver_str((uw_driver)d),
                     cli_rate_text(&baselines[d].success, text));
-    cli_say(c, "  planning: p50 %.2f ms, p99 %.2f ms, max %.2f ms per decision of %d env steps; "
+    cli_say(c, "  planning: p50 %.2f ms, p99 %.2f ms, max %.2f ms per plan, one every %d env steps; "
                "%d of %d starts already solved\n",
-            model->plan_ms_p50, model->plan_ms_p99, model->plan_ms_max, model->action_repeat,
+            model->plan_ms_p50, model->plan_ms_p99, model->plan_ms_max, model->plan_steps,
             model->solved_at_start, model->success.episodes);
+    if (*model->data_hash)
+        cli_say(c, "  starts: %d of %lld rows of dataset %s (%s episodes); %lld episodes are too short for one\n",
+                model->num_episodes, (long long)model->starts, model->data_hash,
+                uw_split_str(model->split), (long long)model->short_episodes);
 }
 
 void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count) {
@@ -175,18 +188,33 @@ void cli_print_probe(cli *c, const uw_probe_report *r) {
                 r->geometry.hard_rho_path, r->geometry.hard_rho_euclid, r->geometry.stretch);
 }
 
+/* Baselines that mean something: a replay needs a recording; true dynamics a state that says everything, and a
+ * solver that does without their gradient. */
+static bool worthwhile(uw_driver driver, const uw_eval_options *options, const uw_env_class *world) {
+    if (driver == UW_DRIVER_REPLAY) return options->data != NULL;
+    return driver != UW_DRIVER_TRUE_DYNAMICS ||
+           (!world->save && !uw_solver_needs_gradient(options->planner.solver));
+}
+
 uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,
                        uw_eval_result *results, uw_err *err) {
     const int32_t repeat = model ? uw_model_provenance(model)->action_repeat : 0;
     uw_status status = UW_OK;
     for (int d = 0; d < UW_NUM_DRIVERS && !status; d++) {
         uw_eval_options own = *options;
-        /* The simulator has no gradient to descend. */
-        if (d == UW_DRIVER_TRUE_DYNAMICS && uw_solver_needs_gradient(own.planner.solver)) continue;
+        char kept[1200];
+        if (!worthwhile((uw_driver)d, options, uw_env_find(env))) continue;
         if (d != UW_DRIVER_MODEL) own.keep_traces = 0;
+        if (options->resume)
+            own.resume = cli_eval_kept(options->resume, (uw_driver)d, kept, sizeof kept);
         status = uw_eval_run(c->ctx, model, env, (uw_driver)d, repeat, &own, &results[d], err);
     }
     return status;
+}
+
+const char *cli_eval_kept(const char *table, uw_driver driver, char *path, size_t size) {
+    snprintf(path, size, "%s.%s.part", table, uw_driver_str(driver));
+    return path;
 }
 
 void cli_eval_free(uw_eval_result *results) {

@@ -10,6 +10,7 @@
 
 #include <umwelt/context.h>
 #include <umwelt/controller.h>
+#include <umwelt/dataset.h>
 #include <umwelt/env.h>
 #include <umwelt/model.h>
 
@@ -30,20 +31,49 @@ typedef enum uw_driver {
     UW_DRIVER_RANDOM = 1,
     UW_DRIVER_STRAIGHT = 2,      /* towards the true goal */
     UW_DRIVER_TRUE_DYNAMICS = 3, /* the same planner on the simulator, squared Euclidean cost */
-    UW_DRIVER_ORACLE = 4         /* the world's scripted controller */
+    UW_DRIVER_ORACLE = 4,        /* the world's scripted controller */
+    UW_DRIVER_ZERO = 5,          /* does nothing */
+    UW_DRIVER_REPLAY = 6         /* the dataset's own actions, then nothing */
 } uw_driver;
-enum { UW_NUM_DRIVERS = 5 };
+enum { UW_NUM_DRIVERS = 7 };
 UW_API const char *uw_driver_str(uw_driver driver);
 
+/* Return the names of all protocols, NULL-terminated:
+ *
+ * random-goal     the world draws start and goal; its own rule; 100 env steps
+ * released        start sampled from a dataset, goal 25 env steps later in the same episode; the world's own rule;
+ *                 50 env steps; a plan is carried out for 25 of them (two solves)
+ * clear-moderate  the same pairs, CLEAR-LeWM's rule: agent and block together < 20 px off and the block < 20 degrees
+ * clear-strict    the same: the block < 10 px and < 10 degrees off for three consecutive steps
+ *
+ * In a world without a block, CLEAR's rules are the agent < 16 px and < 8 px off.
+ * See docs/guide/evaluation.md */
+UW_API const char *const *uw_protocol_names(void);
+/* True when a protocol takes its starts and goals from a dataset. */
+UW_API bool uw_protocol_needs_data(const char *protocol);
+
+/* Which of a dataset's episodes starts are sampled from. */
+typedef enum uw_split { UW_SPLIT_ALL = 0, UW_SPLIT_TRAIN = 1, UW_SPLIT_VALIDATION = 2 } uw_split;
+UW_API const char *uw_split_str(uw_split split);
+
 typedef struct uw_eval_options {
-    const char *protocol;        /* "random-goal" */
-    int32_t episodes;            /* even numbers are hard (different rooms), odd ones easy */
+    const char *protocol;        /* one of uw_protocol_names */
+    int32_t episodes;            /* random-goal: even numbers are hard (different rooms), odd ones easy */
     int32_t budget;              /* env steps per episode; 0 = the protocol's */
     uint64_t seed;               /* of pairs and of test variations */
     uw_planner_options planner;
     const uw_variation *variation;      /* nullable: what the world looks like */
     const uw_variation *goal_variation; /* nullable: the factors that the goal picture has otherwise */
     int32_t keep_traces;         /* keep full traces of the first n episodes (for pictures) */
+    int32_t replan;              /* decisions of a plan that are carried out before the next; 0 = the protocol's */
+    const uw_dataset *data;      /* of the protocols that need one; nullable otherwise */
+    uw_split split;              /* of data, by episode: holdout and holdout_seed say how */
+    double holdout;
+    uint64_t holdout_seed;
+    uint64_t reset_seed;         /* with data: episode i's world is reset with reset_seed + i and then set to the
+                                  * recorded state, which may not say everything (pusht: contacts) */
+    const char *resume;          /* nullable: a file for finished episodes, written when the run ends or is stopped
+                                  * and read by the same run again; the caller removes it */
 } uw_eval_options;
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
     ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \
@@ -61,6 +91,7 @@ typedef struct uw_episode {
     int32_t steps;          /* env steps until success, or all of them */
     float final_distance;   /* to the goal, world units */
     double plan_ms_mean;
+    int64_t data_episode, data_row; /* of the start in the dataset; -1: not from one */
 } uw_episode;
 
 /* What happened in a kept episode. Owned by the result. */
@@ -78,6 +109,7 @@ typedef struct uw_eval_result {
     char protocol[32], env[48];
     uw_driver driver;
     int32_t budget, action_repeat;
+    int32_t plan_steps;                        /* env steps from one decision of the driver to its next */
     uw_rate success, hard, easy;
     int32_t solved_at_start;
     double mean_steps;                         /* over successes */
@@ -88,6 +120,10 @@ typedef struct uw_eval_result {
     uw_episode *episodes;     /* [num_episodes] */
     int32_t num_traces;
     uw_trace *traces;         /* [num_traces] */
+    uw_split split;           /* of the dataset */
+    char data_hash[17];       /* of it; "" without one */
+    int64_t starts;           /* rows that a start could be sampled from */
+    int64_t short_episodes;   /* episodes of the split too short for a start and its goal */
 } uw_eval_result;
 
 /* Run episodes under a protocol.
@@ -96,11 +132,19 @@ typedef struct uw_eval_result {
  * which may be NULL unless it drives.  The straight and the scripted driver choose anew at every env step.  Where
  * agent.color or background.color is drawn, they are at least 100 of 255 apart.
  *
+ *
+ * Protocols with a dataset: row t may start an episode when the goal, offset env steps later, is in the same
+ * recorded episode; np.sort(np.random.default_rng(seed).choice(starts, episodes, replace=False)) are taken.  A
+ * column with the name of a factor says what the world looked like.  Pictures of the start and the goal are the
+ * recorded ones when their size is the model's and no variation asks for others.  The goal may be reached from
+ * the first step on; a start that meets the rule already is played all the same, and counted.
+ *
  * Own      *out, freed by uw_eval_result_fini
  * Threads  episodes run side by side; results do not depend on how many threads do (latencies do)
- * Returns  UW_OK; UW_EINVAL for options out of range; UW_ENOTFOUND for an unknown world or protocol, with
- *          a "did you mean"; UW_ESHAPE when model and world do not fit; UW_ENONFINITE when the model
- *          cannot see a goal; UW_EINTERRUPTED; UW_ENOMEM */
+ * Returns  UW_OK; UW_EINVAL for options out of range or a dataset that is missing; UW_ENOTFOUND for an unknown
+ *          world or protocol, with a "did you mean"; UW_ESHAPE when model and world do not fit, or a dataset
+ *          does not fit the world, or has too few starts; UW_ENONFINITE when the model cannot see a goal;
+ *          UW_EINTERRUPTED; UW_ENOMEM */
 UW_API uw_status uw_eval_run(uw_context *ctx, const uw_model *model, const char *env,
                              uw_driver driver, int32_t action_repeat, const uw_eval_options *options,
                              uw_eval_result *out, uw_err *err);
@@ -108,6 +152,22 @@ UW_API void uw_eval_result_fini(uw_eval_result *result);
 /* Write the per-episode table as CSV, atomically. */
 UW_API uw_status uw_eval_write_csv(const uw_eval_result *result, const char *path, bool overwrite,
                                    uw_err *err);
+
+/* Read from a model which episodes it held out in training: options->holdout and holdout_seed.
+ * Returns UW_OK; UW_EINVAL when the model does not say, or held nothing out */
+UW_API uw_status uw_eval_holdout(const uw_model *model, uw_eval_options *options, uw_err *err);
+
+/* Two runs of the same episodes, beside each other. */
+typedef struct uw_paired {
+    int32_t both, only_first, only_second, neither;
+    double p_value; /* exact McNemar: of a split of the episodes that differ at least this uneven, were either
+                     * side as likely to be ahead */
+} uw_paired;
+/* Compare two results episode by episode.
+ * Returns UW_OK; UW_ESHAPE when they are not of the same episodes under the same protocol */
+UW_API uw_status uw_eval_compare(const uw_eval_result *first, const uw_eval_result *second,
+                                 uw_paired *out, uw_err *err);
+UW_API double uw_mcnemar(int32_t only_first, int32_t only_second);
 
 /* ---- robustness card ----------------------------------------------------------------------------- */
 

@@ -512,6 +512,20 @@ uw_status uw_recorder_episode(uw_recorder *rec, uw_context *ctx, const void *con
     return s;
 }
 
+uw_status uw__recorder_drop_unfinished(uw_recorder *rec, uw_err *err) {
+    const uw__chunk *chunks = rec->index.chunks;
+    int64_t first = rec->index.num_chunks - 1;
+    if (first < 0 || chunks[first].flags & UW__CHUNK_END) return UW_OK;
+    while (first > 0 && uw__chunk_follows(&chunks[first - 1], &chunks[first])) first--;
+    const uw_status s = uw__store_truncate(rec->fd, rec->path, chunks[first].offset, err);
+    if (s) return s;
+    rec->episode = chunks[first].episode;
+    rec->index.end = chunks[first].offset;
+    rec->index.num_chunks = rec->episode_chunk = first;
+    rec->episodes--;
+    return UW_OK;
+}
+
 int64_t uw_recorder_episodes(const uw_recorder *rec) {
     return rec->episodes;
 }

@@ -14,6 +14,10 @@ void uw__recorder_discard(uw_recorder *rec);
 uw_status uw__recorder_rows(uw_recorder *rec, uw_context *ctx, const void *const *cells,
                             int64_t rows, uw_err *err);
 
+/* After an append-open: take back a last episode of several chunks whose recorder was killed before
+ * its end, which uw_recorder_open keeps as a shorter one. */
+uw_status uw__recorder_drop_unfinished(uw_recorder *rec, uw_err *err);
+
 /* A frame as it is stored. */
 typedef struct uw__stored {
     void *data;

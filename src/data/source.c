@@ -287,6 +287,7 @@ static uw_status open_partial(const uw__source *source, const char *partial, boo
     }
     s = uw_recorder_open(partial, source->columns, source->num_columns, &source->meta,
                          UW_OPEN_APPEND, rec, err);
+    if (!s) s = uw__recorder_drop_unfinished(*rec, err);
     if (!s) s = same_beginning(source, partial, uw_recorder_episodes(*rec), err);
     return s;
 }

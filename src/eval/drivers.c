@@ -4,9 +4,12 @@
  * straight        towards the true goal, walls or not
  * true-dynamics   the model's planner, but it imagines with the simulator and measures states
  * oracle          the world's scripted controller
+ * zero            nothing
+ * replay          the actions of the recording that the start is from
  *
- * Trap: a decision of the model is `rows` actions, each held for `hold` env steps (the frame skip
- * of its training data and the action repeat of its recorder). */
+ * Trap: a decision of the planner is `plan_rows` actions, each held for `hold` env steps (the frame
+ * skip of its training data and the action repeat of its recorder); a decision of the driver is
+ * `execute` of those, carried out without looking. */
 #include "eval_internal.h"
 
 #include <math.h>
@@ -29,12 +32,13 @@ struct uw_player {
     uint8_t *frame;     /* [size, size, 3] */
     float *observation; /* [state_dim] where the state is what is seen */
     void *dynamics_mem, *controller_mem;
-    uint64_t index; /* of the episode */
-    bool planned;   /* the last decision has a plan */
+    const uw_setup *setup; /* of the episode: the caller's */
+    uint64_t index;        /* of the episode */
+    bool planned;          /* the last decision has a plan */
 };
 
-static const char *const driver_names[UW_NUM_DRIVERS] = {"model", "random", "straight",
-                                                         "true-dynamics", "oracle"};
+static const char *const driver_names[UW_NUM_DRIVERS] = {
+    "model", "random", "straight", "true-dynamics", "oracle", "zero", "replay"};
 
 const char *uw_driver_str(uw_driver driver) {
     return (unsigned)driver < UW_NUM_DRIVERS ? driver_names[driver] : "?";
@@ -80,7 +84,7 @@ static uw_status fit_model(uw_contest *c, uw_err *err) {
     if (*from->env && strcmp(from->env, c->cls->name) != 0)
         uw__log(c->ctx, UW_LOG_WARN, "the model was trained in %s and now acts in %s", from->env,
                 c->cls->name);
-    c->rows = config->frameskip;
+    c->plan_rows = c->rows = config->frameskip;
     c->latent_dim = config->latent_dim;
     return UW_OK;
 }
@@ -91,7 +95,12 @@ uw_status uw__contest_init(uw_contest *c, int32_t action_repeat, uw_err *err) {
                        (int)c->driver);
     if (c->driver == UW_DRIVER_MODEL && !c->model)
         return uw_fail(err, UW_EINVAL, "model: wanted one to drive, got none");
-    c->rows = 1;
+    if (c->driver == UW_DRIVER_REPLAY && !c->pairs && !c->script) {
+        uw_fail(err, UW_EINVAL, "replay: wanted a protocol with a dataset, got none");
+        uw_err_fix(err, "for example released, with --data");
+        return UW_EINVAL;
+    }
+    c->plan_rows = c->rows = c->execute = 1;
     c->hold = action_repeat ? action_repeat
               : c->model    ? uw_model_provenance(c->model)->action_repeat
                             : uw__usual_hold(c->cls);
@@ -101,9 +110,20 @@ uw_status uw__contest_init(uw_contest *c, int32_t action_repeat, uw_err *err) {
     if (c->driver == UW_DRIVER_MODEL) return fit_model(c, err);
     if (c->driver == UW_DRIVER_TRUE_DYNAMICS && c->model &&
         uw_model_config_of(c->model)->action_dim == c->cls->action_dim)
-        c->rows = uw_model_config_of(c->model)->frameskip; /* the same decisions as the model's */
-    if (c->driver == UW_DRIVER_STRAIGHT || c->driver == UW_DRIVER_ORACLE) c->hold = 1;
+        c->plan_rows = c->rows =
+            uw_model_config_of(c->model)->frameskip; /* the same decisions as the model's */
+    if (c->driver == UW_DRIVER_STRAIGHT || c->driver == UW_DRIVER_ORACLE ||
+        c->driver == UW_DRIVER_REPLAY)
+        c->hold = 1;
     return UW_OK;
+}
+
+void uw__contest_execute(uw_contest *c, int32_t decisions, int32_t solve) {
+    if (!uw__driver_plans(c->driver)) return;
+    if (decisions == 0) decisions = solve / c->plan_rows / c->hold;
+    if (decisions > c->planner->horizon) decisions = c->planner->horizon;
+    c->execute = decisions > 1 ? decisions : 1;
+    c->rows = c->plan_rows * c->execute;
 }
 
 /* ---- the simulator as dynamics
@@ -125,7 +145,7 @@ static uw_status state_rollout(void *self, const float *z0, int32_t history, con
     for (int32_t i = 0; i < n; i++) {
         uw_status status = uw_env_set_state(p->mind, start);
         for (int32_t t = 0; t < h && !status; t++) {
-            for (int32_t row = 0; row < c->rows; row++, actions += c->cls->action_dim) {
+            for (int32_t row = 0; row < c->plan_rows; row++, actions += c->cls->action_dim) {
                 uw_step step;
                 for (int32_t k = 0; k < c->hold && !status; k++)
                     status = uw_env_step(p->mind, actions, &step);
@@ -150,7 +170,7 @@ static uw_status new_dynamics(uw_player *p, uw_dynamics *out, uw_err *err) {
     if (c->driver == UW_DRIVER_TRUE_DYNAMICS) {
         *out =
             (uw_dynamics){.dims = {.latent_dim = c->cls->state_dim,
-                                   .action_dim = c->cls->action_dim * c->rows,
+                                   .action_dim = c->cls->action_dim * c->plan_rows,
                                    .history_size = 1,
                                    .num_samples = c->planner->num_samples,
                                    .horizon = c->planner->horizon,
@@ -239,19 +259,49 @@ uw_env *uw__player_env(uw_player *p) {
 /* ---- acting
  * ----------------------------------------------------------------------------------------- */
 
-/* What the driver sees of a state: a picture drawn under `values`, or the state itself. */
-static const void *observe(uw_player *p, const double *values, const double *state) {
-    if (p->contest.driver == UW_DRIVER_MODEL && p->contest.image_size) {
-        uw_env_draw(p->env, values, state, p->contest.image_size, p->frame);
-        return p->frame;
-    }
+/* True when the driver sees pictures. */
+static bool sees(const uw_player *p) {
+    return p->contest.driver == UW_DRIVER_MODEL && p->contest.image_size;
+}
+
+static const void *observe_state(uw_player *p, const double *state) {
     for (int32_t i = 0; i < p->contest.cls->state_dim; i++) p->observation[i] = (float)state[i];
     return p->observation;
 }
 
+/* What the driver sees of the goal: the recorded picture, else one drawn, or the state itself. */
+static uw_status observe_goal(uw_player *p, const void **out, uw_err *err) {
+    const uw_contest *c = &p->contest;
+    *out = p->frame;
+    if (!sees(p)) {
+        *out = observe_state(p, p->setup->task.goal);
+        return UW_OK;
+    }
+    if (uw__pairs_pictured(c->pairs, c->image_size))
+        return uw__pairs_picture(c->pairs, p->setup, true, p->frame, err);
+    uw_env_draw(p->env, p->setup->goal_values, p->setup->task.goal, c->image_size, p->frame);
+    return UW_OK;
+}
+
+/* What the driver sees now; the first picture is the recorded one. */
+static uw_status observe_now(uw_player *p, const void **out, uw_err *err) {
+    const uw_contest *c = &p->contest;
+    *out = p->frame;
+    if (!sees(p)) {
+        double state[UW_MAX_STATE_DIM];
+        uw_env_get_state(p->env, state);
+        *out = observe_state(p, state);
+        return UW_OK;
+    }
+    if (uw_env_steps(p->env) == 0 && uw__pairs_pictured(c->pairs, c->image_size))
+        return uw__pairs_picture(c->pairs, p->setup, false, p->frame, err);
+    uw_env_render(p->env, c->image_size, p->frame);
+    return UW_OK;
+}
+
 /* Put a world at the start of an episode. */
 static uw_status place(uw_player *p, uw_env *env, const uw_setup *setup, uw_err *err) {
-    const uw_status status = uw_env_reset(env, p->contest.seed, setup->values, setup->fixed, err);
+    const uw_status status = uw_env_reset(env, setup->reset_seed, setup->values, setup->fixed, err);
     if (status) return status;
     if (uw_env_set_state(env, setup->task.start) || uw_env_set_goal(env, setup->task.goal))
         return uw_fail(err, UW_ENONFINITE, "%s: episode %d: start or goal is not finite",
@@ -263,6 +313,7 @@ uw_status uw__player_begin(uw_player *p, const uw_setup *setup, int32_t index, u
                            uw_err *err) {
     static const float STILL[UW_MAX_ACTION_DIM] = {0};
     p->index = (uint64_t)index;
+    p->setup = setup;
     p->planned = false;
     uw_status status = place(p, p->env, setup, err);
     if (!status && p->mind) status = place(p, p->mind, setup, err);
@@ -273,8 +324,10 @@ uw_status uw__player_begin(uw_player *p, const uw_setup *setup, int32_t index, u
     if (status || !p->controller) return status;
 
     uw_controller_reset(p->controller, p->index);
-    status =
-        uw_controller_set_goal(p->controller, observe(p, setup->goal_values, setup->task.goal));
+    const void *goal = NULL;
+    status = observe_goal(p, &goal, err);
+    if (status) return status;
+    status = uw_controller_set_goal(p->controller, goal);
     if (status) {
         uw_fail(err, status, "%s: episode %d: the goal's latent: %s",
                 uw_driver_str(p->contest.driver), (int)index, uw_status_str(status));
@@ -290,29 +343,64 @@ static void random_action(const uw_player *p, int32_t decision, float *action) {
         action[i] = (float)(2.0 * uw__rng_uniform64(&rng) - 1.0);
 }
 
+static uw_status replayed(const uw_player *p, int32_t step, float *action, uw_err *err) {
+    const uw_contest *c = &p->contest;
+    const size_t dim = (size_t)c->cls->action_dim;
+    if (!c->script) return uw__pairs_action(c->pairs, p->setup, step, action, err);
+    memcpy(action, c->script + ((size_t)p->index * (size_t)c->budget + (size_t)step) * dim,
+           dim * sizeof *action);
+    return UW_OK;
+}
+
+/* Plan, and take as many decisions of the plan as are carried out. */
+static uw_status planned(uw_player *p, int32_t decision, float *actions, uw_act_info *info,
+                         uw_err *err) {
+    const uw_contest *c = &p->contest;
+    const size_t dim = (size_t)c->plan_rows * (size_t)c->cls->action_dim;
+    const void *seen = NULL;
+    uw_status status = observe_now(p, &seen, err);
+    if (status) return status;
+    /* What was not looked at is no history, and the old plan is used up. */
+    if (c->execute > 1 && decision > 0)
+        uw_controller_reset(p->controller, p->index | (uint64_t)decision << 32);
+    status = uw_controller_act(p->controller, seen, actions, info);
+    p->planned = !status;
+    memset(actions + dim, 0, dim * (size_t)(c->execute - 1) * sizeof *actions);
+    const float *plan = uw_controller_plan(p->controller);
+    for (size_t i = dim; !status && i < dim * (size_t)c->execute; i++)
+        actions[i] = fminf(fmaxf(plan[i], c->planner->action_low), c->planner->action_high);
+    /* A plan that is not finite has given the safe action: the episode goes on, and likely fails.
+     */
+    if (status && status != UW_ENONFINITE)
+        return uw_fail(err, status, "%s: episode %d, decision %d: %s", uw_driver_str(c->driver),
+                       (int)p->index, (int)decision, uw_status_str(status));
+    return UW_OK;
+}
+
 uw_status uw__player_decide(uw_player *p, int32_t decision, float *actions, uw_act_info *info,
                             uw_err *err) {
     const uw_contest *c = &p->contest;
     *info = (uw_act_info){.reason = UW_ACT_PLANNED};
-    if (c->driver == UW_DRIVER_RANDOM) {
+    switch (c->driver) {
+    case UW_DRIVER_RANDOM:
         random_action(p, decision, actions);
-    } else if (c->driver == UW_DRIVER_STRAIGHT) {
+        return UW_OK;
+    case UW_DRIVER_STRAIGHT:
         c->cls->straight(uw_env_self(p->env), actions);
-    } else if (c->driver == UW_DRIVER_ORACLE) {
+        return UW_OK;
+    case UW_DRIVER_ORACLE:
         c->cls->oracle(uw_env_self(p->env), actions);
-    } else {
-        double state[UW_MAX_STATE_DIM];
-        uw_env_get_state(p->env, state);
-        const uw_status status =
-            uw_controller_act(p->controller, observe(p, NULL, state), actions, info);
-        p->planned = !status;
-        /* A plan that is not finite has given the safe action: the episode goes on, and likely
-         * fails. */
-        if (status && status != UW_ENONFINITE)
-            return uw_fail(err, status, "%s: episode %d, decision %d: %s", uw_driver_str(c->driver),
-                           (int)p->index, (int)decision, uw_status_str(status));
+        return UW_OK;
+    case UW_DRIVER_ZERO:
+        memset(actions, 0, (size_t)c->cls->action_dim * sizeof *actions);
+        return UW_OK;
+    case UW_DRIVER_REPLAY:
+        return replayed(p, decision, actions, err);
+    case UW_DRIVER_MODEL:
+    case UW_DRIVER_TRUE_DYNAMICS:
+        break;
     }
-    return UW_OK;
+    return planned(p, decision, actions, info, err);
 }
 
 void uw__player_imagine(uw_player *p, float *z) {

@@ -12,8 +12,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "csv.h"
-#include "fileio.h"
 #include "internal.h"
 
 enum { MAX_EPISODES = 1000000, MAX_BUDGET = 1000000, MAX_BLOCK = 1 << 16 };
@@ -23,12 +21,15 @@ typedef struct run {
     uw_contest contest;
     const uw_eval_options *options;
     const uw_part *part;
+    uw_judge judge;
+    uw_pairs *pairs; /* NULL unless the protocol has a dataset */
     uw_eval_result *result;
     uw_player **players;   /* [threads] */
     float **actions;       /* [threads][rows * action_dim] */
     int32_t max_decisions; /* per episode */
     float *latency;        /* [episodes, max_decisions] ms; NULL unless the driver plans */
     int32_t *decisions;    /* [episodes] */
+    bool *done;            /* [episodes] played to its end, now or before a stop */
     uw_status *status;     /* [episodes] */
     uw_err *errors;        /* [threads] of the worker's first failed episode */
     int32_t *failed;       /* [threads] which one that was; -1 = none */
@@ -45,9 +46,15 @@ static void trace_state(uw_trace *trace, const uw_env *env, int32_t state_dim) {
     trace->num_states++;
 }
 
+static bool meets(const run *r, const uw_env *env, const uw_task *task, const uw_step *step) {
+    double state[UW_MAX_STATE_DIM];
+    uw_env_get_state(env, state);
+    return uw__judge_meets(&r->judge, state, task->goal, step);
+}
+
 /* Carry out one decision's actions until they end, the budget does, or the goal is reached. */
 static uw_status carry_out(run *r, uw_env *env, const float *actions, uw_episode *e,
-                           uw_trace *trace, uw_err *err) {
+                           int32_t *streak, uw_trace *trace, uw_err *err) {
     const uw_contest *c = &r->contest;
     for (int32_t row = 0; row < c->rows; row++, actions += c->cls->action_dim) {
         for (int32_t k = 0; k < c->hold; k++) {
@@ -58,7 +65,8 @@ static uw_status carry_out(run *r, uw_env *env, const float *actions, uw_episode
                 return uw_fail(err, status, "%s: episode %d, step %d: %s", c->cls->name,
                                (int)e->index, (int)e->steps, uw_status_str(status));
             e->steps++;
-            e->success = step.success;
+            *streak = meets(r, env, &e->task, &step) ? *streak + 1 : 0;
+            e->success = *streak >= r->judge.steps;
             e->final_distance = step.distance;
             trace_state(trace, env, c->cls->state_dim);
         }
@@ -72,13 +80,16 @@ static uw_status play(run *r, uw_player *player, float *actions, int32_t index, 
     uw_trace *trace = index < r->result->num_traces ? &r->result->traces[index] : NULL;
     uw_env *env = uw__player_env(player);
     uw_setup setup;
-    uw_status status = uw__protocol_setup(c->cls, r->options, index, &setup, err);
+    uw_status status = r->pairs ? uw__pairs_setup(r->pairs, r->options, index, &setup, err)
+                                : uw__protocol_setup(c->cls, r->options, index, &setup, err);
     if (status) return status;
-    *e = (uw_episode){.index = index, .task = setup.task};
+    *e = (uw_episode){
+        .index = index, .task = setup.task, .data_episode = setup.episode, .data_row = setup.row};
     uw_step start;
     status = uw__player_begin(player, &setup, index, &start, err);
     if (status) return status;
-    e->solved_at_start = e->success = start.success;
+    e->solved_at_start = uw__judge_meets(&r->judge, setup.task.start, setup.task.goal, &start);
+    e->success = e->solved_at_start && !r->pairs; /* the reference plays such starts */
     e->final_distance = start.distance;
     if (trace) {
         memcpy(trace->values, setup.values, sizeof trace->values);
@@ -86,7 +97,7 @@ static uw_status play(run *r, uw_player *player, float *actions, int32_t index, 
     }
     trace_state(trace, env, c->cls->state_dim);
 
-    int32_t decision = 0;
+    int32_t decision = 0, streak = 0;
     double ms = 0.0;
     for (; !e->success && e->steps < r->result->budget; decision++) {
         uw_act_info info;
@@ -101,7 +112,7 @@ static uw_status play(run *r, uw_player *player, float *actions, int32_t index, 
             uw__player_imagine(player, trace->imagined + (size_t)trace->num_decisions++ *
                                                              (size_t)trace->horizon *
                                                              (size_t)trace->latent_dim);
-        status = carry_out(r, env, actions, e, trace, err);
+        status = carry_out(r, env, actions, e, &streak, trace, err);
         if (status) return status;
     }
     r->decisions[index] = decision;
@@ -112,13 +123,14 @@ static uw_status play(run *r, uw_player *player, float *actions, int32_t index, 
 /* A pool task.  Worker 0 is the thread that called the library: only it may report progress. */
 static void episode_task(void *arg, size_t index, int32_t worker) {
     run *r = arg;
-    if (atomic_load_explicit(&r->stop, memory_order_relaxed)) return;
+    if (r->done[index] || atomic_load_explicit(&r->stop, memory_order_relaxed)) return;
     uw_err err = {0};
     r->status[index] = play(r, r->players[worker], r->actions[worker], (int32_t)index, &err);
     if (r->status[index] && (r->failed[worker] < 0 || (int32_t)index < r->failed[worker])) {
         r->failed[worker] = (int32_t)index;
         r->errors[worker] = err;
     }
+    r->done[index] = !r->status[index];
     const int64_t finished = atomic_fetch_add(&r->finished, 1) + 1;
     if (worker == 0 &&
         !uw__progress(r->contest.ctx, r->part->what, r->part->done + finished, r->part->total))
@@ -138,6 +150,9 @@ static uw_status check_options(const uw_eval_options *o, uw_err *err) {
     if (o->keep_traces < 0)
         return uw_fail(err, UW_EINVAL, "keep_traces: wanted 0 or more, got %d",
                        (int)o->keep_traces);
+    if (o->replan < 0)
+        return uw_fail(err, UW_EINVAL, "replan: wanted 0 or more decisions, got %d",
+                       (int)o->replan);
     return UW_OK;
 }
 
@@ -182,6 +197,7 @@ static uw_status prepare(run *r, uw_err *err) {
     r->result->episodes = calloc(episodes, sizeof *r->result->episodes);
     r->result->num_episodes = r->options->episodes;
     r->decisions = calloc(episodes, sizeof *r->decisions);
+    r->done = calloc(episodes, sizeof *r->done);
     r->status = calloc(episodes, sizeof *r->status);
     r->players = calloc(threads, sizeof *r->players);
     r->actions = calloc(threads, sizeof *r->actions);
@@ -189,8 +205,9 @@ static uw_status prepare(run *r, uw_err *err) {
     r->failed = calloc(threads, sizeof *r->failed);
     if (uw__driver_plans(c->driver))
         r->latency = calloc(episodes * (size_t)r->max_decisions, sizeof *r->latency);
-    if (!r->result->episodes || !r->decisions || !r->status || !r->players || !r->actions ||
-        !r->errors || !r->failed || (uw__driver_plans(c->driver) && !r->latency) || new_traces(r))
+    if (!r->result->episodes || !r->decisions || !r->done || !r->status || !r->players ||
+        !r->actions || !r->errors || !r->failed || (uw__driver_plans(c->driver) && !r->latency) ||
+        new_traces(r))
         return uw_fail(err, UW_ENOMEM, "eval: no memory for %d episodes of %d steps",
                        (int)r->options->episodes, (int)r->result->budget);
     for (size_t t = 0; t < threads; t++) {
@@ -201,6 +218,26 @@ static uw_status prepare(run *r, uw_err *err) {
         if (status) return status;
     }
     return UW_OK;
+}
+
+/* Take over what the same run finished before it was stopped; episodes with a trace are played
+ * again. */
+static void resume(run *r, uint64_t key) {
+    uw_progress kept = {r->options->episodes, r->max_decisions, r->done,
+                        r->result->episodes,  r->decisions,     r->latency};
+    if (!r->options->resume || !uw__progress_load(r->options->resume, key, &kept)) return;
+    memset(r->done, 0, (size_t)r->result->num_traces * sizeof *r->done);
+    int64_t found = 0;
+    for (int32_t i = 0; i < r->options->episodes; i++) found += r->done[i];
+    atomic_store(&r->finished, found);
+    uw__log(r->contest.ctx, UW_LOG_INFO, "%s: %d of %d episodes were played before",
+            uw_driver_str(r->contest.driver), (int)found, (int)r->options->episodes);
+}
+
+static uw_status keep(const run *r, uint64_t key, uw_err *err) {
+    const uw_progress kept = {r->options->episodes, r->max_decisions, r->done,
+                              r->result->episodes,  r->decisions,     r->latency};
+    return r->options->resume ? uw__progress_save(r->options->resume, key, &kept, err) : UW_OK;
 }
 
 /* The first episode that failed, whoever played it. */
@@ -267,6 +304,8 @@ static void run_fini(run *r) {
     free(r->actions);
     free(r->latency);
     free(r->decisions);
+    free(r->done);
+    uw__pairs_free(r->pairs);
     free(r->status);
     free(r->errors);
     free(r->failed);
@@ -282,6 +321,7 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
                          .model = model,
                          .driver = driver,
                          .planner = &options->planner,
+                         .script = part->script,
                          .seed = options->seed},
              .options = options,
              .part = part,
@@ -290,17 +330,28 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
     if (!status) status = uw__protocol_find(options->protocol, &protocol, err);
     if (!status) status = uw__world_find(env, &r.contest.cls, err);
     if (!status) status = uw__protocol_check(protocol, r.contest.cls, options, err);
+    if (!status) status = uw__judge_init(&r.judge, protocol, r.contest.cls, err);
+    if (!status && protocol->offset)
+        status =
+            uw__pairs_new(protocol, r.contest.cls, options, uw_context_threads(ctx), &r.pairs, err);
+    r.contest.pairs = r.pairs;
     if (!status) status = uw__contest_init(&r.contest, action_repeat, err);
     if (status) goto done;
+    uw__contest_execute(&r.contest, options->replan, protocol->solve);
 
     snprintf(result.protocol, sizeof result.protocol, "%s", protocol->name);
     snprintf(result.env, sizeof result.env, "%s", r.contest.cls->name);
-    result.budget = options->budget ? options->budget : protocol->budget;
+    r.contest.budget = result.budget = options->budget ? options->budget : protocol->budget;
     result.action_repeat = r.contest.hold;
+    result.plan_steps = r.contest.hold * r.contest.rows;
+    if (r.pairs) uw__pairs_describe(r.pairs, &result);
     status = prepare(&r, err);
     if (status) goto done;
+    const uint64_t key = uw__progress_key(&r.contest, protocol, options);
+    resume(&r, key);
     uw__pool_run(ctx->pool, (size_t)options->episodes, episode_task, &r);
     status = first_failure(&r, err);
+    if (!status) status = keep(&r, key, err);
     if (!status && atomic_load(&r.stop))
         status = uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %d of %d episodes", part->what,
                          (int)atomic_load(&r.finished), (int)options->episodes);
@@ -317,7 +368,7 @@ done:
 uw_status uw_eval_run(uw_context *ctx, const uw_model *model, const char *env, uw_driver driver,
                       int32_t action_repeat, const uw_eval_options *options, uw_eval_result *out,
                       uw_err *err) {
-    const uw_part part = {"eval", 0, options->episodes};
+    const uw_part part = {"eval", 0, options->episodes, NULL};
     return uw__eval_part(ctx, model, env, driver, action_repeat, options, &part, out, err);
 }
 
@@ -329,85 +380,4 @@ void uw_eval_result_fini(uw_eval_result *result) {
     free(result->traces);
     free(result->episodes);
     *result = (uw_eval_result){0};
-}
-
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
-
-/* A growing text that remembers when memory ran out. */
-typedef struct text {
-    char *data;
-    size_t size, cap;
-    bool failed;
-} text;
-
-static void put(text *t, const char *piece) {
-    const size_t length = strlen(piece);
-    if (t->failed) return;
-    if (t->size + length >= t->cap) {
-        const size_t cap = 2 * t->cap + length + 4096;
-        char *data = realloc(t->data, cap);
-        if (!data) {
-            t->failed = true;
-            return;
-        }
-        t->data = data;
-        t->cap = cap;
-    }
-    memcpy(t->data + t->size, piece, length + 1);
-    t->size += length;
-}
-
-static void put_int(text *t, int64_t value) {
-    char digits[32];
-    snprintf(digits, sizeof digits, "%lld,", (long long)value);
-    put(t, digits);
-}
-
-static void put_real(text *t, float value, const char *end) {
-    char digits[48];
-    uw__format_f32(digits, sizeof digits, value);
-    put(t, digits);
-    put(t, end);
-}
-
-static void put_header(text *t, const uw_env_class *cls) {
-    static const char *const ENDS[] = {"start.", "goal."};
-    put(t, "episode,hard,success,solved_at_start,steps,shortest,final_distance,plan_ms_mean");
-    for (int end = 0; end < 2; end++) {
-        for (int32_t i = 0; i < cls->state_dim; i++) {
-            put(t, ",");
-            put(t, ENDS[end]);
-            put(t, cls->state_names[i]);
-        }
-    }
-    put(t, "\n");
-}
-
-uw_status uw_eval_write_csv(const uw_eval_result *result, const char *path, bool overwrite,
-                            uw_err *err) {
-    const uw_env_class *cls = uw_env_find(result->env);
-    if (!cls) return uw_fail(err, UW_ENOTFOUND, "%s: no such world", result->env);
-    text t = {0};
-    put_header(&t, cls);
-    for (int32_t i = 0; i < result->num_episodes; i++) {
-        const uw_episode *e = &result->episodes[i];
-        const int32_t whole[] = {e->index,           e->task.hard, e->success,
-                                 e->solved_at_start, e->steps,     e->task.shortest};
-        for (size_t k = 0; k < sizeof whole / sizeof *whole; k++) put_int(&t, whole[k]);
-        put_real(&t, e->final_distance, ",");
-        put_real(&t, (float)e->plan_ms_mean, "");
-        for (int32_t k = 0; k < 2 * cls->state_dim; k++) {
-            put(&t, ",");
-            put_real(&t,
-                     k < cls->state_dim ? (float)e->task.start[k]
-                                        : (float)e->task.goal[k - cls->state_dim],
-                     "");
-        }
-        put(&t, "\n");
-    }
-    const uw_status status = t.failed ? uw_fail(err, UW_ENOMEM, "%s: no memory for the table", path)
-                                      : uw__file_write_atomic(path, t.data, t.size, overwrite, err);
-    free(t.data);
-    return status;
 }

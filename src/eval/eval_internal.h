@@ -6,14 +6,26 @@
 
 /* ---- protocol.c: what an episode is ----------------------------------------------------------------- */
 
+/* When an episode has reached its goal. */
+typedef enum uw_rule {
+    UW_RULE_WORLD = 0,    /* the world's own */
+    UW_RULE_MODERATE = 1, /* CLEAR's */
+    UW_RULE_STRICT = 2
+} uw_rule;
+
 typedef struct uw_protocol {
     const char *name;
     int32_t budget; /* env steps */
+    int32_t offset; /* env steps from a recorded start to its goal; 0: the world draws both */
+    int32_t solve;  /* env steps that one plan is carried out for; 0: one decision */
+    uw_rule rule;
 } uw_protocol;
 
-/* One episode before it starts: a function of (class, options, index) only. */
+/* One episode before it starts: a function of (class, options, index) only, and of the dataset. */
 typedef struct uw_setup {
     uw_task task;
+    uint64_t reset_seed;     /* of what the task does not say */
+    int64_t episode, row;    /* of the dataset; -1: not from one */
     double values[UW_MAX_FACTOR_VALUES];      /* of the world */
     double goal_values[UW_MAX_FACTOR_VALUES]; /* of the goal picture */
     bool fixed[UW_MAX_FACTOR_VALUES];         /* [num_factors] */
@@ -26,6 +38,53 @@ uw_status uw__protocol_check(const uw_protocol *protocol, const uw_env_class *cl
                              const uw_eval_options *options, uw_err *err);
 uw_status uw__protocol_setup(const uw_env_class *cls, const uw_eval_options *options, int32_t index,
                              uw_setup *out, uw_err *err);
+/* What the world looks like in an episode, and its goal picture: resolve the variations.  Between the two a
+ * caller may put what was recorded in place of factors that options->variation leaves alone. */
+uw_status uw__protocol_look(const uw_env_class *cls, const uw_eval_options *options, int32_t index,
+                            uw_setup *setup, uw_err *err);
+uw_status uw__protocol_goal_look(const uw_env_class *cls, const uw_eval_options *options,
+                                 int32_t index, uw_setup *setup, uw_err *err);
+
+/* ---- judge.c: when the goal is reached -------------------------------------------------------------- */
+
+typedef struct uw_judge {
+    uw_rule rule;
+    int32_t agent[2], block[2], angle; /* places in the state; -1: this world has none */
+    int32_t steps;                     /* consecutive ones that the rule has to hold for */
+} uw_judge;
+
+/* Prepare a rule for a world; UW_ESHAPE, naming both, when the rule says nothing about such a world. */
+uw_status uw__judge_init(uw_judge *judge, const uw_protocol *protocol, const uw_env_class *cls,
+                         uw_err *err);
+/* True when a state meets the rule for one step; `step` is what the world said of it. */
+bool uw__judge_meets(const uw_judge *judge, const double *state, const double *goal,
+                     const uw_step *step);
+
+/* ---- pairs.c: starts and goals from a dataset -------------------------------------------------------- */
+
+typedef struct uw_pairs uw_pairs;
+
+/* Sample options->episodes starts as the reference does.  Own: *out, uw__pairs_free.
+ * Returns UW_ESHAPE when the dataset does not fit the world or is too short for the protocol. */
+uw_status uw__pairs_new(const uw_protocol *protocol, const uw_env_class *cls,
+                        const uw_eval_options *options, int32_t threads, uw_pairs **out, uw_err *err);
+void uw__pairs_free(uw_pairs *pairs);
+/* Episode `index`: state, goal and factors as recorded.  Alloc: none, as all of these. */
+uw_status uw__pairs_setup(const uw_pairs *pairs, const uw_eval_options *options, int32_t index,
+                          uw_setup *out, uw_err *err);
+/* Write the recorded action that leads away from env step `step` of the episode; zeros after the last. */
+uw_status uw__pairs_action(const uw_pairs *pairs, const uw_setup *setup, int32_t step, float *action,
+                           uw_err *err);
+/* True when the recording has pictures of this size, and nothing is asked to look otherwise. */
+bool uw__pairs_pictured(const uw_pairs *pairs, int32_t size);
+/* Read the picture of the start or of the goal. */
+uw_status uw__pairs_picture(const uw_pairs *pairs, const uw_setup *setup, bool goal, uint8_t *rgb,
+                            uw_err *err);
+/* Say what was sampled from what. */
+void uw__pairs_describe(const uw_pairs *pairs, uw_eval_result *result);
+/* Sample `count` of `n` numbers as np.sort(default_rng(seed).choice(n, count, replace=False)) does.
+ * Returns UW_EINVAL unless 0 <= count <= n < 2^32; UW_ENOMEM */
+uw_status uw__numpy_choice(uint64_t seed, int64_t n, int64_t count, int64_t *out);
 
 /* ---- drivers.c: who acts ------------------------------------------------------------------------------ */
 
@@ -36,8 +95,13 @@ typedef struct uw_contest {
     const uw_env_class *cls;
     uw_driver driver;
     const uw_planner_options *planner;
+    const uw_pairs *pairs; /* nullable: where starts, goals and their pictures were recorded */
+    const float *script;   /* nullable: what the replay plays instead of the recording, [episodes, budget, A] */
     uint64_t seed;
-    int32_t rows;        /* actions per decision */
+    int32_t budget;      /* env steps */
+    int32_t plan_rows;   /* actions per decision of the planner */
+    int32_t execute;     /* decisions of a plan carried out before the next */
+    int32_t rows;        /* actions per decision of the driver: both together */
     int32_t hold;        /* env steps per action */
     int32_t image_size;  /* 0: the model sees the state */
     int32_t latent_dim;  /* 0 unless the model drives */
@@ -45,6 +109,8 @@ typedef struct uw_contest {
 
 /* Fill rows, hold and sizes; UW_ESHAPE naming both sides when model and world do not fit. */
 uw_status uw__contest_init(uw_contest *contest, int32_t action_repeat, uw_err *err);
+/* Carry each plan out for `decisions` before the next; 0 = as many as fill `solve` env steps. */
+void uw__contest_execute(uw_contest *contest, int32_t decisions, int32_t solve);
 
 /* A world and whoever acts in it: one per worker, all memory planned before the first episode. */
 typedef struct uw_player uw_player;
@@ -75,11 +141,30 @@ uw_status uw__world_find(const char *name, const uw_env_class **out, uw_err *err
 typedef struct uw_part {
     const char *what;
     int64_t done, total; /* episodes */
+    const float *script; /* of uw_contest; nullable */
 } uw_part;
 
 uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env, uw_driver driver,
                         int32_t action_repeat, const uw_eval_options *options, const uw_part *part,
                         uw_eval_result *out, uw_err *err);
+
+/* ---- resume.c: what a stopped run leaves ------------------------------------------------------------- */
+
+/* What is kept of a run: one place per episode. */
+typedef struct uw_progress {
+    int32_t episodes, max_decisions;
+    bool *done;          /* [episodes] */
+    uw_episode *episode; /* [episodes] */
+    int32_t *decisions;  /* [episodes] */
+    float *latency;      /* [episodes, max_decisions]; nullable */
+} uw_progress;
+
+/* Read what a run with the same key left at path; false when there is nothing that fits. */
+bool uw__progress_load(const char *path, uint64_t key, uw_progress *progress);
+uw_status uw__progress_save(const char *path, uint64_t key, const uw_progress *progress, uw_err *err);
+/* A number that differs when anything does that results depend on. */
+uint64_t uw__progress_key(const uw_contest *contest, const uw_protocol *protocol,
+                          const uw_eval_options *options);
 
 /* Return the env steps that an action is held for in a world where nobody says. */
 static inline int32_t uw__usual_hold(const uw_env_class *cls) {

@@ -11,13 +11,30 @@
 
 enum { MAX_REDRAWS = 1000 };
 
-static const uw_protocol protocols[] = {{"random-goal", 100}};
+/* Sources: stable-worldmodel's eval_wm.py and its configuration (offset 25, budget 50, plans of 25
+ * env steps), CLEAR-LeWM v0.9 for the rules. */
+static const uw_protocol protocols[] = {
+    {.name = "random-goal", .budget = 100},
+    {.name = "released", .budget = 50, .offset = 25, .solve = 25},
+    {.name = "clear-moderate", .budget = 50, .offset = 25, .solve = 25, .rule = UW_RULE_MODERATE},
+    {.name = "clear-strict", .budget = 50, .offset = 25, .solve = 25, .rule = UW_RULE_STRICT},
+};
 enum { NUM_PROTOCOLS = sizeof protocols / sizeof protocols[0] };
+static const char *const names[NUM_PROTOCOLS + 1] = {"random-goal", "released", "clear-moderate",
+                                                     "clear-strict", NULL};
+
+const char *const *uw_protocol_names(void) {
+    return names;
+}
+
+bool uw_protocol_needs_data(const char *protocol) {
+    for (int i = 0; i < NUM_PROTOCOLS; i++)
+        if (protocol && strcmp(names[i], protocol) == 0) return protocols[i].offset > 0;
+    return false;
+}
 
 uw_status uw__protocol_find(const char *name, const uw_protocol **out, uw_err *err) {
-    const char *names[NUM_PROTOCOLS];
     for (int i = 0; i < NUM_PROTOCOLS; i++) {
-        names[i] = protocols[i].name;
         if (name && strcmp(names[i], name) == 0) {
             *out = &protocols[i];
             return UW_OK;
@@ -28,7 +45,7 @@ uw_status uw__protocol_find(const char *name, const uw_protocol **out, uw_err *e
     if (near)
         uw_err_fix(err, "did you mean %s?", near);
     else
-        uw_err_fix(err, "there is %s", names[0]);
+        uw_err_fix(err, "there are random-goal, released, clear-moderate and clear-strict");
     return UW_ENOTFOUND;
 }
 
@@ -89,23 +106,32 @@ static uw_status resolve(const uw_env_class *cls, const uw_variation *v, const u
     return UW_EINVAL;
 }
 
+static const uw_variation none = {.mode = {UW_VARY_DEFAULT}};
+
+uw_status uw__protocol_look(const uw_env_class *cls, const uw_eval_options *options, int32_t index,
+                            uw_setup *setup, uw_err *err) {
+    return resolve(cls, options->variation ? options->variation : &none, NULL, options->seed,
+                   (uint64_t)index, setup->values, setup->fixed, err);
+}
+
+uw_status uw__protocol_goal_look(const uw_env_class *cls, const uw_eval_options *options,
+                                 int32_t index, uw_setup *setup, uw_err *err) {
+    static const uint64_t GOALS = (uint64_t)1 << 62; /* draws of the goal pictures */
+    bool unused[UW_MAX_FACTOR_VALUES];
+    if (options->goal_variation)
+        return resolve(cls, options->goal_variation, setup, options->seed, GOALS + (uint64_t)index,
+                       setup->goal_values, unused, err);
+    memcpy(setup->goal_values, setup->values, sizeof setup->goal_values);
+    return UW_OK;
+}
+
 uw_status uw__protocol_setup(const uw_env_class *cls, const uw_eval_options *options, int32_t index,
                              uw_setup *out, uw_err *err) {
-    static const uint64_t GOALS = (uint64_t)1 << 62; /* draws of the goal pictures */
-    static const uw_variation NONE = {.mode = {UW_VARY_DEFAULT}};
-    uw_setup s = {.fixed = {false}};
-    bool unused[UW_MAX_FACTOR_VALUES];
-    const uint64_t place = (uint64_t)index;
-    uw_status status = resolve(cls, options->variation ? options->variation : &NONE, NULL,
-                               options->seed, place, s.values, s.fixed, err);
+    uw_setup s = {.reset_seed = options->seed, .episode = -1, .row = -1};
+    uw_status status = uw__protocol_look(cls, options, index, &s, err);
+    if (!status) status = uw__protocol_goal_look(cls, options, index, &s, err);
     if (status) return status;
-    if (options->goal_variation)
-        status = resolve(cls, options->goal_variation, &s, options->seed, GOALS + place,
-                         s.goal_values, unused, err);
-    else
-        memcpy(s.goal_values, s.values, sizeof s.goal_values);
-    if (status) return status;
-    cls->sample_task(options->seed, place, s.values, index % 2 == 0, &s.task);
+    cls->sample_task(options->seed, (uint64_t)index, s.values, index % 2 == 0, &s.task);
     *out = s;
     return UW_OK;
 }

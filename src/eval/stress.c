@@ -180,7 +180,7 @@ uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const char *env,
     if (!status) status = read_factors(cls, factors, p, err);
     if (status) goto done;
 
-    uw_part part = {"stress", 0, (int64_t)options->episodes * (p->num_cells + 1)};
+    uw_part part = {"stress", 0, (int64_t)options->episodes * (p->num_cells + 1), NULL};
     status = uw__eval_part(ctx, model, env, UW_DRIVER_MODEL, 0, &base, &part, &nominal, err);
     card->nominal = nominal.success;
     for (; !status && card->num_cells < p->num_cells; card->num_cells++) {

@@ -58,7 +58,7 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
     (void)side;
     static const char *const note[UW_NUM_DRIVERS] = {
         "plans in its imagination", "random actions", "straight to the true goal",
-        "same planner, real physics", "scripted, knows everything"};
+        "same planner, real physics", "scripted, knows everything", "does nothing", "the recorded actions"};
     uw_interval_row rows[2 + UW_NUM_DRIVERS] = {0};
     int32_t n = 0;
     csv_head(csv, "driver,episodes,successes,rate,low,high\n");

@@ -34,7 +34,7 @@ refuse() {
     grep -q "^umwelt [a-z]*: " err || fail "umwelt $*: no error line"
 }
 for file in short.uw empty.uw noise.bin short.safetensors huge.safetensors nothing.safetensors broken.npz folder good.uw; do
-    refuse "4 5" eval "$file" --episodes 2
+    refuse "4 5" eval "$file" --episodes 6
     refuse "4 5" stress "$file" --episodes 2
     refuse "4 5" probe "$file" good.uw
     refuse "4 5" plan "$file" --obs noise.bin --goal noise.bin

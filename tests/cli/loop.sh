@@ -37,14 +37,14 @@ json "d['tensors_sha256']=='$sha' and d['parameters']>100000 and d['architecture
 expect 0 inspect run --json
 json 'd["step"]==12'
 
-expect 0 eval $model --episodes 4 --budget 20 --json
-json 'd["protocol"]=="random-goal" and d["success"]["episodes"]==4 and len(d["success"]["ci95"])==2 and {"random","oracle","straight","true-dynamics"} <= set(d["baselines"]) and {"p50","p99","max"} <= set(d["plan_ms"])'
+expect 0 eval $model --episodes 6 --budget 20 --json
+json 'd["protocol"]=="random-goal" and d["success"]["episodes"]==6 and len(d["success"]["ci95"])==2 and {"random","zero","oracle","straight","true-dynamics"} <= set(d["baselines"]) and {"p50","p99","max"} <= set(d["plan_ms"])'
 table=$(python3 -c 'import json;print(json.load(open("out"))["episode_table"])')
-[ "$(wc -l <"$table")" = 5 ] || fail "episode table: $(wc -l <"$table") lines, wanted 5"
-expect 0 eval $model --episodes 4 --budget 20 --threads 1 --out t1.csv
+[ "$(wc -l <"$table")" = 7 ] || fail "episode table: $(wc -l <"$table") lines, wanted 7"
+expect 0 eval $model --episodes 6 --budget 20 --threads 1 --out t1.csv
 cut -d, -f1-6 "$table" >x; cut -d, -f1-6 t1.csv >y
 cmp x y || fail "episodes differ between thread counts"
-expect 0 eval $model --episodes 2 --budget 10 --data a.uw --video v.gif --out t2.csv
+expect 0 eval $model --episodes 6 --budget 10 --data a.uw --video v.gif --out t2.csv
 [ "$(head -c 3 v.gif)" = GIF ] || fail "no animation"
 expect 0 stress $model --episodes 2 --json
 json 'd["nominal"]["episodes"]==2 and {"agent.color","background.color","wall.color","door.color","agent.radius","all","goal.colors"} <= set(d["factors"]) and d["worst"] in d["factors"]'

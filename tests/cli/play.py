@@ -119,6 +119,27 @@ def refusals(binary):
         s.end()
     if s.process.returncode not in (0, 130):
         fail(f"exit {s.process.returncode}")
+    with tempfile.TemporaryDirectory(prefix="umwelt-play-") as folder:
+        state = os.path.join(folder, "here.state")
+        s = Served(binary, "two_room", "--out", state)
+        for _ in range(3):
+            _, _, head = s.ask("POST", s.path + "tick", "1,0")
+        picture = s.ask("GET", s.path + "picture")[1]
+        s.ask("POST", s.path + "quit", "")
+        s.process.wait(10)
+        s = Served(binary, "two_room", "--from", state)
+        same, text, head = s.ask("GET", s.path + "picture")
+        s.end()
+        if not head["X-Status"].startswith("step 3") or text != picture:
+            fail(f"a state file does not go on: {head}")
+        damaged = os.path.join(folder, "damaged.state")
+        with open(state, "rb") as f, open(damaged, "wb") as g:
+            g.write(f.read()[:-1])
+        for world, args, want in (("pusht", ["--from", state], 5), ("two_room", ["--from", damaged], 4),
+                                  ("two_room", ["--from", damaged + "x"], 3), ("two_room", ["--out", state], 1)):
+            got = subprocess.run([binary, "play", world, "--page", *args], capture_output=True, timeout=20)
+            if got.returncode != want:
+                fail(f"play {world} {args}: wanted exit {want}, got {got.returncode} {got.stderr}")
     piped = subprocess.run([binary, "play", "two_room"], capture_output=True, stdin=subprocess.DEVNULL)
     if piped.returncode != 2 or b"--page" not in piped.stderr:
         fail("without a terminal it should point to --page")

@@ -29,7 +29,7 @@ if [ "$(id -u)" != 0 ] || [ -n "$as_nobody" ]; then
     refused collect two_room --out locked/a.uw --episodes 2 --steps 2
     refused convert good.uw locked/a.npz
     refused train good.uw --out locked/run --steps 2
-    refused eval run/model.safetensors --episodes 2 --budget 5 --out locked/t.csv
+    refused eval run/model.safetensors --episodes 6 --budget 5 --out locked/t.csv
     [ -z "$(ls -A locked)" ] || fail "left in the read-only folder: $(ls -A locked)"
 fi
 

@@ -4,8 +4,8 @@
         --episodes 4 --samples 300 --iterations 30
 
 Both get the same weights (random, by seed) and the same standard-normal draws; printed are the outcomes and the largest
-difference between two actions.  Needs stable-worldmodel, torch and torchvision.  Starts and goals come from an HDF5
-dataset of that package with pictures of the model's size, or from a small one that is collected first.
+difference between two actions, of all and per episode.  Needs stable-worldmodel, torch and torchvision.  Starts and
+goals come from an HDF5 dataset of that package with pictures of the model's size, or from one that is collected first.
 """
 import argparse
 import contextlib
@@ -180,7 +180,8 @@ def compare(env, path=None, sizes=TINY, episodes=2, samples=32, iterations=3, se
     a, b = (np.stack([w.actions[t] for t in range(min(len(theirs.actions), len(ours.actions)))]) for w in (theirs, ours))
     return {"reference": outcomes, "ours": our_outcomes, "steps": [len(theirs.actions), len(ours.actions)],
             "nan_alike": bool((np.isnan(a) == np.isnan(b)).all()), "actions": int(np.isfinite(a).sum()),
-            "action_difference": float(np.nanmax(np.abs(a - b))), "largest_action": float(np.nanmax(np.abs(a)))}
+            "action_difference": float(np.nanmax(np.abs(a - b))), "largest_action": float(np.nanmax(np.abs(a))),
+            "per_episode": [float(f"{np.nanmax(np.abs(a - b)[:, e]):.2g}") for e in range(episodes)]}
 
 
 def main():

@@ -170,6 +170,7 @@ static void test_threads_change_nothing(void **state) {
     for (int d = 0; d <= UW_NUM_DRIVERS; d++) { /* the last: a model that sees pictures */
         const uw_model *model = d == UW_NUM_DRIVERS ? seen : known;
         const uw_driver driver = d == UW_NUM_DRIVERS ? UW_DRIVER_MODEL : (uw_driver)d;
+        if (driver == UW_DRIVER_REPLAY) continue; /* this protocol has nothing recorded */
         uw_eval_result want = {0};
         for (int32_t threads = 1; threads <= 3; threads++) {
             uw_context *ctx = context(threads);

@@ -2,6 +2,7 @@
  * with its reason, and nothing that a flipped byte says is believed. */
 #include "recording.h"
 
+#include <sys/wait.h>
 #include <time.h>
 
 #include "columns.h"
@@ -208,6 +209,50 @@ static void test_resume(void **state) {
     free(b);
 }
 
+/* A conversion killed within an episode of several chunks begins that episode again. */
+static void test_resume_within_episode(void **state) {
+    (void)state;
+    enum { LONG = 9000, HAVE = 5000 };
+    const int64_t lengths[3] = {5, LONG, 4};
+    const uw_column column = {.name = "x", .dtype = UW_DTYPE_F64};
+    char from[1024], to[1024], partial[1100];
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    size_t n, m;
+    int status = 0;
+    snprintf(from, sizeof from, "%s", tempdir_file("from.uw"));
+    snprintf(to, sizeof to, "%s", tempdir_file("to.uw"));
+    snprintf(partial, sizeof partial, "%s.partial", to);
+    rec_write(from, &column, 1, lengths, 3);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) { /* what a killed conversion leaves: whole chunks of an episode without its end */
+        uw__source *source = columns_open(from);
+        double x;
+        const void *cell = &x;
+        bool ok = !uw_recorder_open(partial, &column, 1, &source->meta, UW_OPEN_NEW, &rec, &err);
+        for (int64_t e = 0; e < 2; e++) {
+            for (int64_t t = 0; t < (e ? HAVE : lengths[0]) && ok; t++) {
+                ok = !source->rows(source, 0, e, t, 1, &x, &err) &&
+                     !uw_recorder_row(rec, &cell, &err);
+            }
+            if (!e) ok = ok && !uw_recorder_end_episode(rec, &err);
+        }
+        _exit(!ok);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+    CHECK_OK(uw_convert_resumable(NULL, from, to, UW_FORMAT_DATASET, false, true, NULL, &err),
+             &err);
+    CHECK_OK(uw_convert(NULL, from, tempdir_file("once.uw"), UW_FORMAT_DATASET, false, NULL, &err),
+             &err);
+    unsigned char *a = rec_slurp(to, &n), *b = rec_slurp(tempdir_file("once.uw"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(a, b, n);
+    free(a);
+    free(b);
+}
+
 /* A rest of something else is not continued into a mixture. */
 static void test_resume_other(void **state) {
     (void)state;
@@ -338,6 +383,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_every_type, tempdir_setup, tempdir_teardown),
         cmocka_unit_test_setup_teardown(test_nan_payload, tempdir_setup, tempdir_teardown),
         cmocka_unit_test_setup_teardown(test_resume, tempdir_setup, tempdir_teardown),
+        cmocka_unit_test_setup_teardown(test_resume_within_episode, tempdir_setup,
+                                        tempdir_teardown),
         cmocka_unit_test_setup_teardown(test_resume_other, tempdir_setup, tempdir_teardown),
 #endif
         cmocka_unit_test_setup_teardown(test_normaliser, tempdir_setup, tempdir_teardown),
