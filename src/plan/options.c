@@ -29,7 +29,7 @@ const uw_solver_rules *uw__solver_rules(uw_solver solver) {
 }
 
 bool uw_solver_needs_gradient(uw_solver solver) {
-    return uw__solver_rules(solver)->gradient;
+    return (unsigned)solver < NUM_SOLVERS && uw__solver_rules(solver)->gradient;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

@@ -132,6 +132,8 @@ static void test_no_gradient_is_refused(void **state) {
         assert_true((p == NULL) == needs);
         free(mem);
     }
+    assert_false(uw_solver_needs_gradient((uw_solver)NUM_SOLVERS));
+    assert_false(uw_solver_needs_gradient((uw_solver)-1));
 }
 
 /* The gradient of all objectives, with action cost, against central differences. */
