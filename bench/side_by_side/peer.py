@@ -7,11 +7,16 @@ import subprocess
 import sys
 
 
-def umwelt_bench(binary, bench, name, threads):
-    """One run of `umwelt bench`; returns the value of the figure called `name`."""
+def umwelt_benches(binary, bench, threads):
+    """One run of `umwelt bench`; returns its figures."""
     out = subprocess.run([binary, 'bench', bench, '--quick', '--json', '--threads', str(threads)], check=True,
                          capture_output=True, text=True).stdout
-    for one in json.loads(out)['benches']:
+    return json.loads(out)['benches']
+
+
+def umwelt_bench(binary, bench, name, threads):
+    """The value of the figure called `name`."""
+    for one in umwelt_benches(binary, bench, threads):
         if one['name'] == name:
             return one['value']
     raise SystemExit(f'umwelt bench {bench} has no figure called {name}')
@@ -36,10 +41,16 @@ class Peer:
             if not line:
                 raise RuntimeError(f'{script} {args} did not start')
 
-    def measure(self):
+    def ask(self):
         self.process.stdin.write('go\n')
         self.process.stdin.flush()
+
+    def answer(self):
         return json.loads(self.process.stdout.readline())['value']
+
+    def measure(self):
+        self.ask()
+        return self.answer()
 
     def close(self):
         self.process.stdin.close()
