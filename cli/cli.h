@@ -135,8 +135,8 @@ void cli_eval_free(uw_eval_result *results);
 
 /* Planner options of CLI_PLANNER_OPTIONS; the defaults are those of the solver, with --compat the reference's. */
 #define CLI_PLANNER_OPTIONS                                                                        \
-    {"solver", "NAME", "cem | icem | mppi | predictive_sampling | gradient | pgd | "               \
-                       "categorical_cem | lagrangian", "cem"},                                     \
+    {"solver", "NAME", "cem | icem | mppi | predictive | gradient | pgd | "                        \
+                       "categorical | lagrangian", "cem"},                                         \
     {"objective", "NAME", "sum | last | min over the horizon", "sum"},                              \
     {"horizon", "H", "decisions per plan", "16"},                                                   \
     {"num-samples", "N", "candidates per iteration", "128"},                                        \

@@ -49,10 +49,10 @@ typedef enum uw_solver {
     UW_SOLVER_CEM = 0,
     UW_SOLVER_ICEM = 1, /* CEM with coloured noise, momentum and kept elites */
     UW_SOLVER_MPPI = 2,
-    UW_SOLVER_PREDICTIVE_SAMPLING = 3,
+    UW_SOLVER_PREDICTIVE = 3,
     UW_SOLVER_GRADIENT = 4,        /* needs uw_dynamics.gradient, as do PGD and LAGRANGIAN */
     UW_SOLVER_PGD = 5,             /* discrete actions, as CATEGORICAL_CEM */
-    UW_SOLVER_CATEGORICAL_CEM = 6,
+    UW_SOLVER_CATEGORICAL = 6,
     UW_SOLVER_LAGRANGIAN = 7       /* GRADIENT under constraints: uw_planner_set_constraints */
 } uw_solver;
 typedef enum uw_objective {
@@ -190,7 +190,7 @@ UW_API uw_status uw_planner_plan(uw_planner *planner, const float *z0, int32_t h
 UW_API uw_status uw_planner_imagine(uw_planner *planner, const float *z0, int32_t history,
                                     const float *past, const float *plan, float *z);
 
-/* Return solver / objective by its word ("predictive_sampling", "sum"); false when unknown. */
+/* Return solver / objective by its word ("predictive", "sum"); false when unknown. */
 UW_API bool uw_solver_parse(const char *word, uw_solver *out);
 UW_API bool uw_objective_parse(const char *word, uw_objective *out);
 /* Return the words of all solvers in the order of their numbers, behind the last a NULL. */

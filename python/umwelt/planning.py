@@ -72,14 +72,14 @@ class Planner:
     def set_noise(self, draws: Callable[[int], Any] | None) -> None:
         """Take the draws [N, H, W] of iteration i (from 0) from draws(i); None: the planner's own.
 
-        Standard normal, W = action_dim; of discrete actions weights of choices, uniform for categorical_cem.
+        Standard normal, W = action_dim; of discrete actions weights of choices, uniform for categorical.
         """
         if draws is None:
             self._noise = None
             lib.uw_planner_set_noise(self._handle, ffi.NULL, ffi.NULL)
             return
         horizon, width = self.plan_shape
-        if self._options.solver in (lib.UW_SOLVER_PGD, lib.UW_SOLVER_CATEGORICAL_CEM):
+        if self._options.solver in (lib.UW_SOLVER_PGD, lib.UW_SOLVER_CATEGORICAL):
             one = self._options.choice_dim or width
             width = width // one * (2 * one + 1)
         shape = (self._options.num_samples, horizon, width)

@@ -19,10 +19,10 @@ const uw_solver_rules *uw__solver_rules(uw_solver solver) {
         [UW_SOLVER_CEM] = &uw__cem_rules,
         [UW_SOLVER_ICEM] = &uw__cem_rules, /* differs in its options only */
         [UW_SOLVER_MPPI] = &uw__mppi_rules,
-        [UW_SOLVER_PREDICTIVE_SAMPLING] = &uw__predictive_rules,
+        [UW_SOLVER_PREDICTIVE] = &uw__predictive_rules,
         [UW_SOLVER_GRADIENT] = &uw__gradient_rules,
         [UW_SOLVER_PGD] = &uw__pgd_rules,
-        [UW_SOLVER_CATEGORICAL_CEM] = &uw__categorical_rules,
+        [UW_SOLVER_CATEGORICAL] = &uw__categorical_rules,
         [UW_SOLVER_LAGRANGIAN] = &uw__lagrangian_rules,
     };
     return RULES[solver];
@@ -39,10 +39,10 @@ const char *const *uw_solver_words(void) {
         [UW_SOLVER_CEM] = "cem",
         [UW_SOLVER_ICEM] = "icem",
         [UW_SOLVER_MPPI] = "mppi",
-        [UW_SOLVER_PREDICTIVE_SAMPLING] = "predictive_sampling",
+        [UW_SOLVER_PREDICTIVE] = "predictive",
         [UW_SOLVER_GRADIENT] = "gradient",
         [UW_SOLVER_PGD] = "pgd",
-        [UW_SOLVER_CATEGORICAL_CEM] = "categorical_cem",
+        [UW_SOLVER_CATEGORICAL] = "categorical",
         [UW_SOLVER_LAGRANGIAN] = "lagrangian",
     };
     return WORDS;
@@ -84,7 +84,7 @@ uw_planner_options uw_planner_options_for(uw_solver solver) {
     o.solver = solver;
     switch (solver) {
     case UW_SOLVER_CEM:
-    case UW_SOLVER_PREDICTIVE_SAMPLING:
+    case UW_SOLVER_PREDICTIVE:
         break;
     case UW_SOLVER_ICEM:
         o.noise_ar = 0.0f;
@@ -94,7 +94,7 @@ uw_planner_options uw_planner_options_for(uw_solver solver) {
     case UW_SOLVER_MPPI:
         o.init_std = 0.5f;
         break; /* it never narrows */
-    case UW_SOLVER_CATEGORICAL_CEM:
+    case UW_SOLVER_CATEGORICAL:
         o.smoothing = 0.02f;
         break;
     case UW_SOLVER_GRADIENT:
@@ -112,7 +112,7 @@ uw_planner_options uw_planner_options_for(uw_solver solver) {
 }
 
 uw_planner_options uw_planner_options_reference(uw_solver solver) {
-    const bool icem = solver == UW_SOLVER_ICEM, once = solver == UW_SOLVER_PREDICTIVE_SAMPLING;
+    const bool icem = solver == UW_SOLVER_ICEM, once = solver == UW_SOLVER_PREDICTIVE;
     const bool descends = uw_solver_needs_gradient(solver);
     return (uw_planner_options){
         .solver = solver,

@@ -156,7 +156,7 @@ void uw__planner_hook(uw_planner *p, const uw_plan_hook *hook) {
 uw_status uw__planner_draw(uw_planner *p, uw_search *s, int32_t iter, float *noise) {
     if (p->noise) return p->noise(p->noise_cookie, iter, noise);
     const size_t count = (size_t)p->options.num_samples * uw__plan_size(p);
-    if (p->options.solver == UW_SOLVER_CATEGORICAL_CEM)
+    if (p->options.solver == UW_SOLVER_CATEGORICAL)
         for (size_t j = 0; j < count; j++) noise[j] = uw__rng_uniform(&s->rng);
     else
         uw__rng_fill_normal(&s->rng, noise, count);

@@ -5,7 +5,7 @@
 
 expect 0 collect two_room --out d.uw --episodes 3 --steps 6
 expect 0 train d.uw --out run --set batch=2 --set sigreg_directions=8 --steps 2
-for solver in cem icem mppi predictive_sampling gradient pgd categorical_cem lagrangian; do
+for solver in cem icem mppi predictive gradient pgd categorical lagrangian; do
     for compat in "" --compat; do
         rm -f t.csv
         expect 0 eval run/model.safetensors --episodes 6 --budget 5 --solver $solver --horizon 3 --num-samples 8 \

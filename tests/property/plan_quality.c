@@ -106,7 +106,7 @@ static const contender CONTENDERS[] = {
     {UW_SOLVER_ICEM, 512, 32, 100, 2.0f, 0.005f, 0.1f, 0.0f, 1.01, 1.05},
     /* These two never narrow: what is left is their own spread. */
     {UW_SOLVER_MPPI, 512, 32, 100, 0.3f, 0.0f, 0.0f, 0.0f, 1.05, 1.2},
-    {UW_SOLVER_PREDICTIVE_SAMPLING, 128, 1, 600, 0.05f, 0.0f, 0.0f, 0.0f, 1.05, 1.2},
+    {UW_SOLVER_PREDICTIVE, 128, 1, 600, 0.05f, 0.0f, 0.0f, 0.0f, 1.05, 1.2},
     {UW_SOLVER_GRADIENT, 8, 1, 300, 1.0f, 0.0f, 0.0f, 0.0f, 1.001, 1.002},
     {UW_SOLVER_LAGRANGIAN, 8, 1, 60, 1.0f, 0.0f, 0.0f, 0.0f, 1.001, 1.002}};
 enum { NUM_CONTENDERS = sizeof CONTENDERS / sizeof *CONTENDERS };
@@ -173,7 +173,7 @@ static void test_discrete_optimum(void **state) {
     (void)state;
     enum { STEPS = 4, PLANS = 625, TASKS = 20 };
     static const float TABLE[5][2] = {{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}};
-    const uw_solver solvers[] = {UW_SOLVER_CATEGORICAL_CEM, UW_SOLVER_PGD};
+    const uw_solver solvers[] = {UW_SOLVER_CATEGORICAL, UW_SOLVER_PGD};
     for (size_t k = 0; k < 2; k++) {
         point_world world = {0};
         uw_planner_options o = uw_planner_options_for(solvers[k]);

@@ -48,7 +48,7 @@ def test_draws_that_fail_raise_what_they_raised(tiny, frames):
     planner.plan(z[0], z[1])
 
 
-@pytest.mark.parametrize("solver", ["mppi", "predictive_sampling", "gradient", "pgd", "categorical_cem", "lagrangian"])
+@pytest.mark.parametrize("solver", ["mppi", "predictive", "gradient", "pgd", "categorical", "lagrangian"])
 def test_every_solver_plans(tiny, frames, solver):
     z = tiny.encode(frames[:2])
     planner = umwelt.Planner(tiny, solver=solver, choice_dim=2, **SMALL)
@@ -57,7 +57,7 @@ def test_every_solver_plans(tiny, frames, solver):
     assert np.abs(plan).max() <= 1 and info.iters == SMALL["iters"] * (5 if solver == "lagrangian" else 1)
     np.testing.assert_allclose((moved ** 2).sum(), info.best_cost, rtol=1e-3)
     assert info.best_cost <= (stayed ** 2).sum() * 1.001
-    if solver in ("pgd", "categorical_cem"):
+    if solver in ("pgd", "categorical"):
         assert set(np.unique(plan)) <= {-1, 0, 1}
         planner.set_noise(lambda i: np.full((32, 3, 25), 0.5))
         planner.plan(z[0], z[1])

@@ -86,7 +86,7 @@ static inline void recording_elites(recording *r, const uw_plan_step *step, size
     }
     if (recording_has(r, "elite_cost"))
         golden_check(r->file, recording_name(r, "elite_cost"), at * r->k, cost, r->k);
-    if (recording_has(r, "elites") && r->solver != UW_SOLVER_CATEGORICAL_CEM) {
+    if (recording_has(r, "elites") && r->solver != UW_SOLVER_CATEGORICAL) {
         const int64_t *elites = golden_tensor(r->file, recording_name(r, "elites")).data;
         for (size_t e = 0; e < r->k; e++)
             assert_int_equal(step->elites[e], elites[at * r->k + e]);

@@ -242,7 +242,7 @@ static void test_pgd_stays_on_the_simplex(void **state) {
 /* Plans are rows of the table: at most one axis moves, at a bound. */
 static void test_discrete_plans_are_choices(void **state) {
     (void)state;
-    const uw_solver solvers[] = {UW_SOLVER_PGD, UW_SOLVER_CATEGORICAL_CEM};
+    const uw_solver solvers[] = {UW_SOLVER_PGD, UW_SOLVER_CATEGORICAL};
     for (size_t k = 0; k < 2; k++) {
         for (int32_t dim = 1; dim <= 2; dim++) {
             point_world world = {0};
@@ -270,7 +270,7 @@ static void test_categorical_tries_the_warm_start(void **state) {
     (void)state;
     for (int compat = 0; compat < 2; compat++) {
         point_world world = {0};
-        uw_planner_options o = uw_planner_options_for(UW_SOLVER_CATEGORICAL_CEM);
+        uw_planner_options o = uw_planner_options_for(UW_SOLVER_CATEGORICAL);
         float plan[SIZE], first[H][5];
         o.compat = compat;
         bench b = bench_of(&world, &o);
