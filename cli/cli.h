@@ -150,6 +150,8 @@ void cli_eval_free(uw_eval_result *results);
     {"compat", NULL, "the reference's defaults and mistakes", NULL},                                \
     {"deadline-ms", "MS", "stop refining after MS; 0 = no limit", "0"}
 int cli_planner(cli *c, uw_planner_options *options);
+/* True for the solver of eval that is CEM with the costs of uw_landmarks; solver may be NULL. */
+bool cli_is_landmark(const char *solver);
 /* All --variation options into v. */
 int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any);
 /* Write a strip of pictures per factor into a folder: FACTOR.png. */

@@ -76,11 +76,12 @@ json_t *cli_probe_json(const uw_probe_report *r) {
     for (int32_t i = 0; i < r->num_eigenvalues; i++)
         json_array_append_new(eigenvalues, number(r->eigenvalues[i]));
     if (r->geometry.known)
-        geometry = json_pack("{s:o,s:o,s:o,s:o,s:o}", "rho_path", number(r->geometry.rho_path),
+        geometry = json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "rho_path", number(r->geometry.rho_path),
                              "rho_euclid", number(r->geometry.rho_euclid), "hard_rho_path",
                              number(r->geometry.hard_rho_path), "hard_rho_euclid",
                              number(r->geometry.hard_rho_euclid), "stretch",
-                             number(r->geometry.stretch));
+                             number(r->geometry.stretch), "misleads",
+                             uw_geometry_misleads(&r->geometry));
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "probes", probes, "drift", drift_json(r),
                      "effective_rank", number(r->effective_rank), "participation",
                      number(r->participation), "eigenvalues", eigenvalues, "geometry", geometry, "rows",
@@ -186,6 +187,9 @@ void cli_print_probe(cli *c, const uw_probe_report *r) {
         cli_say(c, "  geometry: latent distance follows path length with rank correlation %.2f across rooms "
                    "(Euclid %.2f); stretch across the wall %.1f\n",
                 r->geometry.hard_rho_path, r->geometry.hard_rho_euclid, r->geometry.stretch);
+    if (uw_geometry_misleads(&r->geometry))
+        cli_say(c, "  latent distance is no guide round obstacles here: plan with umwelt eval --solver landmark "
+                   "--data D.uw\n");
 }
 
 /* Baselines that mean something: a replay needs a recording; true dynamics a state that says everything, and a
@@ -228,14 +232,23 @@ static int real(cli *c, const char *name, double high, float *out) {
     return code;
 }
 
+bool cli_is_landmark(const char *solver) {
+    return solver && strcmp(solver, "landmark") == 0;
+}
+
 int cli_planner(cli *c, uw_planner_options *o) {
     const char *solver = cli_str(c, "solver", NULL), *objective = cli_str(c, "objective", NULL);
+    const bool landmark = cli_is_landmark(solver) && strcmp(c->verb->name, "eval") == 0;
     static const char *const objectives[] = {"sum", "last", "min", NULL};
-    int code = solver ? cli_name(c, "solver", solver, uw_solver_words()) : CLI_OK;
+    int code = solver && !landmark ? cli_name(c, "solver", solver, uw_solver_words()) : CLI_OK;
     if (!code && objective) code = cli_name(c, "objective", objective, objectives);
+    if (!code && landmark && cli_flag(c, "compat"))
+        code = cli_usage(c, "--compat", NULL, "the reference has no solver landmark");
     if (code) return code;
-    if (solver) uw_solver_parse(solver, &o->solver);
-    if (cli_flag(c, "compat"))
+    if (solver && !landmark) uw_solver_parse(solver, &o->solver);
+    if (landmark)
+        *o = uw_landmarks_planner();
+    else if (cli_flag(c, "compat"))
         *o = uw_planner_options_reference(o->solver);
     else if (solver)
         *o = uw_planner_options_for(o->solver);

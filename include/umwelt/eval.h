@@ -74,6 +74,7 @@ typedef struct uw_eval_options {
                                   * recorded state, which may not say everything (pusht: contacts) */
     const char *resume;          /* nullable: a file for finished episodes, written when the run ends or is stopped
                                   * and read by the same run again; the caller removes it */
+    const uw_value *value;       /* nullable: what the model's planner goes by in place of latent distance */
 } uw_eval_options;
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
     ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \

@@ -56,7 +56,7 @@ typedef enum uw_solver {
     UW_SOLVER_LAGRANGIAN = 7       /* GRADIENT under constraints: uw_planner_set_constraints */
 } uw_solver;
 typedef enum uw_objective {
-    UW_OBJECTIVE_SUM = 0, /* sum over the horizon of |z_h - z_goal|^2 */
+    UW_OBJECTIVE_SUM = 0, /* sum over the horizon of |z_h - z_goal|^2, or of what uw_value says */
     UW_OBJECTIVE_LAST = 1,
     UW_OBJECTIVE_MIN = 2
 } uw_objective;
@@ -175,11 +175,24 @@ typedef uw_status uw_constraint_fn(void *cookie, const float *z, const float *ac
 /* Set what computes the options' num_constraints; without it such a planner does not plan (UW_EINVAL). */
 UW_API void uw_planner_set_constraints(uw_planner *planner, uw_constraint_fn *fn, void *cookie);
 
+/* What latents cost on the way to a goal, in place of squared latent distance. */
+typedef struct uw_value {
+    const void *self;
+    uint64_t id; /* tells values apart that cost differently */
+    /* Write cost [n] of latents z [n, D].  Allocates nothing; planners that share self may call it at once. */
+    uw_status (*cost)(const void *self, const float *z, const float *z_goal, int32_t n, float *cost);
+} uw_value;
+
+/* Let the objectives of every later plan fold these costs (the struct is copied); NULL goes back to latent
+ * distance.  They have no gradient: solvers that need one then do not plan (UW_EUNSUPPORTED). */
+UW_API void uw_planner_set_value(uw_planner *planner, const uw_value *value);
+
 /* Plan from latents to a goal latent.
  *
  * Shapes   z0: [history, D]; past: [history-1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable
  * Returns  UW_OK (also when the deadline was hit: the best so far); UW_ENONFINITE when a latent or every
- *          cost is not finite, and what the dynamics or the noise function return: plan is untouched
+ *          cost is not finite, and what the dynamics, the noise function or the value return: plan is
+ *          untouched
  * Cost     O(iters * N * H * predictor) */
 UW_API uw_status uw_planner_plan(uw_planner *planner, const float *z0, int32_t history,
                                  const float *past, const float *z_goal, float *plan,

@@ -40,6 +40,19 @@ typedef struct uw_geometry {
     double stretch; /* latent distance across the wall over that of equal spans inside a room */
 } uw_geometry;
 
+/* Compare latent distance with path length on states drawn fresh by the model's world.
+ *
+ * Alloc    scratch, freed before return.  Threads: uses the context's pool; bits do not depend on it
+ * Returns  UW_OK, with out->known false and NaN where the world does not tell path lengths or the model sees no
+ *          pictures; UW_ENOMEM; as uw_model_encode.  On error *out is all NaN */
+UW_API uw_status uw_geometry_run(uw_context *ctx, const uw_model *model, uint64_t seed,
+                                 uw_geometry *out, uw_err *err);
+
+/* True when flat latent distance is no guide round obstacles: between rooms it follows the straight line at least
+ * as well as the way (or the way not at all).  Then plan by uw_landmarks (umwelt eval --solver landmark).
+ * False where geometry is not known. */
+UW_API bool uw_geometry_misleads(const uw_geometry *geometry);
+
 typedef struct uw_probe_options {
     int32_t max_rows;    /* frames encoded at most; 0 = 8192 */
     int32_t drift_steps; /* 0 = 12 */

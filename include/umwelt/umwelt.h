@@ -5,7 +5,8 @@
  *     ...                                    // load a model, make a controller, act
  *     uw_context_free(ctx);
  *
- * In learning order: status, tensor, dataset, env, model, planner, controller, train, eval, probe.
+ * In learning order: status, tensor, dataset, env, model, planner, controller, train, eval, probe,
+ * landmarks.
  */
 #ifndef UW_UMWELT_H
 #define UW_UMWELT_H
@@ -16,6 +17,7 @@
 #include <umwelt/dataset.h>
 #include <umwelt/env.h>
 #include <umwelt/eval.h>
+#include <umwelt/landmarks.h>
 #include <umwelt/model.h>
 #include <umwelt/planner.h>
 #include <umwelt/probe.h>

@@ -219,7 +219,10 @@ static uw_status new_controller(uw_player *p, uw_err *err) {
                    "plan on the simulator with cem, icem, mppi or another solver that samples");
         return status;
     }
-    return status ? uw_fail(err, status, "planner: %s", uw_status_str(status)) : UW_OK;
+    if (status) return uw_fail(err, status, "planner: %s", uw_status_str(status));
+    if (p->contest.driver == UW_DRIVER_MODEL)
+        uw_planner_set_value(uw_controller_planner(p->controller), p->contest.value);
+    return UW_OK;
 }
 
 uw_status uw__player_new(const uw_contest *contest, uw_player **out, uw_err *err) {

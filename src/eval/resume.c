@@ -113,6 +113,7 @@ uint64_t uw__progress_key(const uw_contest *c, const uw_protocol *protocol,
     uint64_t key = uw__xxh3(text, strlen(text), 0);
     key = planner_key(&o->planner, key);
     if (o->variation) key = uw__xxh3(o->variation, sizeof *o->variation, key);
+    if (o->value) key = uw__xxh3(&o->value->id, sizeof o->value->id, key);
     if (o->goal_variation) key = uw__xxh3(o->goal_variation, sizeof *o->goal_variation, key);
     return key;
 }

@@ -1,4 +1,5 @@
-/* Objectives: what a rollout costs.  Squared latent distance per step, folded over the horizon. */
+/* Objectives: what a rollout costs.  Squared latent distance per step, or what a value says of it,
+ * folded over the horizon. */
 #include "plan_internal.h"
 
 #include <math.h>
@@ -27,18 +28,38 @@ float uw__objective_distance(const float *x, const float *y, size_t d) {
            ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
-/* Fold the distances of one rollout [h, d]. */
-static double fold(uw_objective objective, const float *latents, const float *z_goal, size_t h,
-                   size_t d) {
-    if (objective == UW_OBJECTIVE_LAST)
-        return (double)uw__objective_distance(latents + (h - 1) * d, z_goal, d);
+/* Where a rollout's step costs come from. */
+typedef struct source {
+    const float *steps;            /* [h]; NULL: squared distance of */
+    const float *latents, *z_goal; /* [h, d], [d] */
+    size_t d;
+} source;
+
+static double step_cost(const source *s, size_t t) {
+    if (s->steps) return (double)s->steps[t];
+    return (double)uw__objective_distance(s->latents + t * s->d, s->z_goal, s->d);
+}
+
+static double fold(uw_objective objective, const source *s, size_t h) {
+    if (objective == UW_OBJECTIVE_LAST) return step_cost(s, h - 1);
     double sum = 0.0, least = INFINITY;
     for (size_t t = 0; t < h; t++) {
-        const double e = (double)uw__objective_distance(latents + t * d, z_goal, d);
+        const double e = step_cost(s, t);
         sum += e; /* also under MIN: a NaN anywhere must not hide behind a smaller step */
         if (e < least) least = e;
     }
     return objective == UW_OBJECTIVE_MIN && isfinite(sum) ? least : sum;
+}
+
+/* Add the cost of the actions [h, a] to a rollout's. */
+static float total(double value, float action_cost, const float *actions, size_t count) {
+    if (action_cost != 0.0f) {
+        double square = 0.0;
+        for (size_t j = 0; j < count; j++) square += (double)actions[j] * (double)actions[j];
+        value += (double)action_cost * square / (double)count;
+    }
+    const float rounded = (float)value;
+    return isfinite(rounded) ? rounded : INFINITY;
 }
 
 void uw__objective_gradient(uw_objective objective, const float *latents, const float *z_goal,
@@ -65,14 +86,15 @@ void uw__objective_cost(uw_objective objective, float action_cost, const float *
                         const float *actions, const float *z_goal, size_t n, size_t h, size_t d,
                         size_t a, float *cost) {
     for (size_t i = 0; i < n; i++) {
-        double value = fold(objective, latents + i * h * d, z_goal, h, d);
-        if (action_cost != 0.0f) {
-            const float *u = actions + i * h * a;
-            double square = 0.0;
-            for (size_t j = 0; j < h * a; j++) square += (double)u[j] * (double)u[j];
-            value += (double)action_cost * square / (double)(h * a);
-        }
-        const float rounded = (float)value;
-        cost[i] = isfinite(rounded) ? rounded : INFINITY;
+        const source from = {.latents = latents + i * h * d, .z_goal = z_goal, .d = d};
+        cost[i] = total(fold(objective, &from, h), action_cost, actions + i * h * a, h * a);
+    }
+}
+
+void uw__objective_fold(uw_objective objective, float action_cost, const float *steps,
+                        const float *actions, size_t n, size_t h, size_t a, float *cost) {
+    for (size_t i = 0; i < n; i++) {
+        const source from = {.steps = steps + i * h};
+        cost[i] = total(fold(objective, &from, h), action_cost, actions + i * h * a, h * a);
     }
 }

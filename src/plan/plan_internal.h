@@ -70,6 +70,7 @@ struct uw_planner {
     void *noise_cookie;
     uw_constraint_fn *constrain;
     void *constrain_cookie;
+    uw_value value; /* cost NULL: squared latent distance */
     uw_plan_hook hook;
     int32_t width;       /* W */
     int32_t num_choices; /* C; 0 = continuous */
@@ -87,6 +88,7 @@ struct uw_planner {
     float *kept;       /* [num_kept, H, W] */
     float *actions;    /* [chunk, H, A] of discrete candidates */
     float *latents;    /* [chunk, H, D]; gradient solvers: [N, H, D] */
+    float *steps;      /* [chunk, H] what the value says */
     float *cost;       /* [N] */
     int32_t *elites;   /* [K] */
     float *weights;    /* [K] of MPPI */
@@ -135,6 +137,9 @@ void uw__noise_shape(uw_planner *p, float *noise);
 void uw__objective_cost(uw_objective objective, float action_cost, const float *latents,
                         const float *actions, const float *z_goal, size_t n, size_t h, size_t d,
                         size_t a, float *cost);
+/* The same of what each step costs already, steps [n, h]. */
+void uw__objective_fold(uw_objective objective, float action_cost, const float *steps,
+                        const float *actions, size_t n, size_t h, size_t a, float *cost);
 /* Write the gradient dz [h, d] of one rollout's distance by its latents [h, d]. */
 void uw__objective_gradient(uw_objective objective, const float *latents, const float *z_goal, size_t h,
                             size_t d, float *dz);

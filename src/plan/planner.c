@@ -67,6 +67,7 @@ static uw_planner *layout(uw_arena *arena, const uw_dynamics_dims *d,
     t.latents =
         uw_arena_alloc(arena, (t.rules->gradient ? n : (size_t)t.chunk) * h * (size_t)d->latent_dim,
                        sizeof *t.latents);
+    t.steps = uw_arena_alloc(arena, (size_t)t.chunk * h, sizeof *t.steps);
     t.cost = uw_arena_alloc(arena, n, sizeof *t.cost);
     t.elites = uw_arena_alloc(arena, (size_t)o->num_elites, sizeof *t.elites);
     t.weights = uw_arena_alloc(arena, (size_t)o->num_elites, sizeof *t.weights);
@@ -143,6 +144,10 @@ void uw_planner_set_constraints(uw_planner *p, uw_constraint_fn *fn, void *cooki
     p->constrain_cookie = cookie;
 }
 
+void uw_planner_set_value(uw_planner *p, const uw_value *value) {
+    p->value = value ? *value : (uw_value){0};
+}
+
 float *uw__planner_multipliers(uw_planner *p) {
     return p->lambda;
 }
@@ -213,12 +218,29 @@ static void note(uw_planner *p, uw_search *s, size_t i) {
     memcpy(p->best, p->candidates + i * size, size * sizeof(float));
 }
 
+/* Cost n rollouts of the actions, the first of them candidate `first`. */
+static uw_status price(uw_planner *p, const uw_search *s, const float *latents,
+                       const float *actions, size_t first, size_t n) {
+    const uw_planner_options *o = &p->options;
+    const size_t h = (size_t)o->horizon, a = (size_t)p->dynamics.dims.action_dim;
+    if (!p->value.cost) {
+        uw__objective_cost(o->objective, o->action_cost, latents, actions, s->z_goal, n, h,
+                           (size_t)p->dynamics.dims.latent_dim, a, p->cost + first);
+        return UW_OK;
+    }
+    const uw_status status =
+        p->value.cost(p->value.self, latents, s->z_goal, (int32_t)(n * h), p->steps);
+    if (status) return status;
+    uw__objective_fold(o->objective, o->action_cost, p->steps, actions, n, h, a, p->cost + first);
+    return UW_OK;
+}
+
 /* Roll the first `count` candidates out, chunk by chunk, and note the best.  The very first chunk
  * always runs, so that even a deadline in the past leaves a plan; it holds the mean in slot 0. */
 static uw_status evaluate(uw_planner *p, uw_search *s, int32_t count) {
     const uw_planner_options *o = &p->options;
     const size_t h = (size_t)o->horizon, d = (size_t)p->dynamics.dims.latent_dim;
-    const size_t a = (size_t)p->dynamics.dims.action_dim, c = (size_t)o->num_constraints;
+    const size_t c = (size_t)o->num_constraints;
     s->num_finite = 0;
     for (int32_t first = 0; first < count; first += p->chunk) {
         if (too_late(s)) return UW_OK;
@@ -227,10 +249,8 @@ static uw_status evaluate(uw_planner *p, uw_search *s, int32_t count) {
         float *latents = p->latents + (p->rules->gradient ? (size_t)first * h * d : 0);
         uw_status status = p->dynamics.rollout(p->dynamics.self, s->z0, s->history, s->past,
                                                actions, n, o->horizon, latents);
-        if (status) return status;
-        uw__objective_cost(o->objective, o->action_cost, latents, actions, s->z_goal, (size_t)n, h,
-                           d, a, p->cost + first);
-        if (c)
+        if (!status) status = price(p, s, latents, actions, (size_t)first, (size_t)n);
+        if (!status && c)
             status = p->constrain(p->constrain_cookie, latents, actions, n, o->horizon,
                                   p->violations + (size_t)first * c, NULL, NULL, NULL);
         if (status) return status;
@@ -300,6 +320,7 @@ uw_status uw__planner_plan_from(uw_planner *p, int64_t start_ns, const float *z0
     if (history < 1 || history > p->dynamics.dims.history_size || (history > 1 && !past))
         return UW_EINVAL;
     if (o->num_constraints && !p->constrain) return UW_EINVAL;
+    if (p->value.cost && p->rules->gradient) return UW_EUNSUPPORTED;
 
     uw_search s = {.z0 = z0,
                    .past = past,

@@ -217,8 +217,12 @@ done:
     return s;
 }
 
-uw_status uw__geometry_run(uw_context *ctx, const uw_model *model, uint64_t seed, uw_geometry *out,
-                           uw_err *err) {
+bool uw_geometry_misleads(const uw_geometry *g) {
+    return g->known && !(g->hard_rho_path > 0.0 && g->hard_rho_path > g->hard_rho_euclid);
+}
+
+uw_status uw_geometry_run(uw_context *ctx, const uw_model *model, uint64_t seed, uw_geometry *out,
+                          uw_err *err) {
     const char *env = uw_model_provenance(model)->env;
     const uw_env_class *cls = env && *env ? uw_env_find(env) : NULL;
     *out = (uw_geometry){.rho_path = NAN,

@@ -234,7 +234,7 @@ uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *datas
     s = uw__latents_sample(ctx, model, data, &observe, o.max_rows ? o.max_rows : DEFAULT_ROWS,
                            &latents, err);
     if (!s) s = probe_latents(ctx, model, data, &observe, &o, &latents, held, report, err);
-    if (!s) s = uw__geometry_run(ctx, model, o.seed, &report->geometry, err);
+    if (!s) s = uw_geometry_run(ctx, model, o.seed, &report->geometry, err);
     if (s) goto done;
     report->rows = latents.num_rows;
     report->episodes = episodes;

@@ -32,11 +32,6 @@ uw_status uw__drift_run(uw_context *ctx, const uw_model *model, const uw_dataset
                         const uw_targets *targets, const uw_ridge *probe, uw_probe_report *out,
                         uw_err *err);
 
-/* Compare latent distance with path length on states drawn fresh by the model's world; leaves
- * out->known false when the world does not tell path lengths or the model sees no pictures. */
-uw_status uw__geometry_run(uw_context *ctx, const uw_model *model, uint64_t seed, uw_geometry *out,
-                           uw_err *err);
-
 /* Return the name of a model's action column, into name. */
 void uw__action_column(const uw_model *model, char *name, size_t size);
 

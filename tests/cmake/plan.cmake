@@ -6,7 +6,7 @@ uw_test(test_controller SOURCES unit/test_controller.c MODULES plan LABELS unit)
 uw_test(plan_quality SOURCES property/plan_quality.c MODULES plan LABELS property)
 uw_test(controller_adversarial SOURCES property/controller_adversarial.c MODULES plan LABELS property)
 
-uw_test(alloc_controller SOURCES property/alloc_controller.c MODULES plan LABELS property)
+uw_test(alloc_controller SOURCES property/alloc_controller.c MODULES probe LABELS property)
 foreach(call IN ITEMS malloc calloc realloc free posix_memalign aligned_alloc pthread_mutex_lock
         pthread_cond_wait read write open fopen)
   target_link_options(alloc_controller PRIVATE -Wl,--wrap=${call})

@@ -1,2 +1,3 @@
 uw_test(test_fit SOURCES unit/test_fit.c MODULES probe LABELS unit)
 uw_test(test_probe SOURCES unit/test_probe.c MODULES probe LABELS unit)
+uw_test(test_landmarks SOURCES unit/test_landmarks.c MODULES probe LABELS unit)

@@ -9,6 +9,8 @@
 
 #include <umwelt/controller.h>
 
+#include "internal.h"
+#include "landmarks_internal.h"
 #include "point_world.h"
 
 static volatile int calls;
@@ -101,7 +103,7 @@ static void test_calls_are_counted(void **state) {
     assert_int_equal(calls, 2);
 }
 
-static void run(uw_solver solver) {
+static void run(uw_solver solver, const uw_value *value) {
     point_world world = {0};
     const uw_dynamics d = point_dynamics(&world, 3, 32, 8);
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT, .max_change = 0.5f};
@@ -121,11 +123,14 @@ static void run(uw_solver solver) {
     armed = 1;
     uw_status status =
         uw_controller_init(&d, &o, mem, bytes, &c); /* init allocates nothing either */
-    const float goal[POINT_D] = {0};
+    if (!status) uw_planner_set_value(uw_controller_planner(c), value);
+    const float goals[2][POINT_D] = {{0}, {1.0f, 1.0f, 0.0f, 0.0f}};
     float z[POINT_D] = {2.0f, 1.0f, 0.0f, 0.0f}, next[POINT_D], action[POINT_A];
-    if (!status) status = uw_controller_set_goal(c, goal);
     for (int t = 0; !status && t < 1000; t++) {
-        if (t % 50 == 0) uw_controller_reset(c, (uint64_t)t);
+        if (t % 50 == 0) {
+            uw_controller_reset(c, (uint64_t)t);
+            status = uw_controller_set_goal(c, goals[t / 50 % 2]);
+        }
         uw_act_info info;
         world.all_nan = t % 97 == 13; /* the safe path too */
         planned += uw_controller_act(c, z, action, &info) == UW_OK;
@@ -141,13 +146,35 @@ static void run(uw_solver solver) {
 
 static void test_a_thousand_actions(void **state) {
     (void)state;
-    for (int solver = 0; uw_solver_words()[solver]; solver++) run((uw_solver)solver);
+    for (int solver = 0; uw_solver_words()[solver]; solver++) run((uw_solver)solver, NULL);
+}
+
+/* A map is asked without memory of its own, for every goal. */
+static void test_landmarks(void **state) {
+    (void)state;
+    float z[32 * POINT_D];
+    uw_row rows[32];
+    for (int i = 0; i < 32; i++) {
+        rows[i] = (uw_row){0, i};
+        for (int k = 0; k < POINT_D; k++) z[i * POINT_D + k] = sinf((float)(i * (k + 1)));
+    }
+    uw_context *ctx = NULL;
+    uw_landmarks *l = NULL;
+    const uw_context_options alone = {.num_threads =
+                                          1}; /* a pool's threads lock while they start */
+    assert_int_equal(uw_context_new(&alone, &ctx, NULL), UW_OK);
+    assert_int_equal(uw__landmarks_build(ctx->kernels, z, rows, 32, POINT_D, 20, &l, NULL), UW_OK);
+    const uw_value value = uw_landmarks_value(l);
+    run(UW_SOLVER_CEM, &value);
+    uw_landmarks_unload(l);
+    uw_context_free(ctx);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls_are_counted),
         cmocka_unit_test(test_a_thousand_actions),
+        cmocka_unit_test(test_landmarks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

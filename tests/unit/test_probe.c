@@ -332,6 +332,7 @@ static void test_geometry_tells_copies_from_torn(void **state) {
     assert_true(r->geometry.rho_euclid > 0.99);      /* it copies positions, */
     assert_true(r->geometry.hard_rho_euclid > 0.99); /* across the wall too */
     assert_true(r->geometry.hard_rho_path < 0.9);
+    assert_true(uw_geometry_misleads(&r->geometry));
     CHECK_NEAR(r->geometry.stretch, 1.0, 0.1);
 
     CHECK_OK(uw_probe_run(ctx, torn, path, &options, r, &err), &err);
@@ -376,12 +377,29 @@ static void test_wrong_inputs_are_told(void **state) {
     free(r);
 }
 
+static void test_what_misleads(void **state) {
+    (void)state;
+    const struct {
+        uw_geometry g;
+        bool misleads;
+    } cases[] = {
+        {{.known = true, .hard_rho_path = 0.37, .hard_rho_euclid = 0.11}, false},
+        {{.known = true, .hard_rho_path = 0.54, .hard_rho_euclid = 0.82}, true},
+        {{.known = true, .hard_rho_path = -0.19, .hard_rho_euclid = -0.22}, true},
+        {{.known = true, .hard_rho_path = NAN, .hard_rho_euclid = NAN}, true}, /* it collapsed */
+        {{.known = false, .hard_rho_path = NAN, .hard_rho_euclid = NAN}, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(uw_geometry_misleads(&cases[i].g), cases[i].misleads);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear_encoder_is_read),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_drift_with_history),
         cmocka_unit_test(test_geometry_tells_copies_from_torn),
+        cmocka_unit_test(test_what_misleads),
         cmocka_unit_test(test_wrong_inputs_are_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
