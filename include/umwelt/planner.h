@@ -51,7 +51,7 @@ typedef enum uw_solver {
     UW_SOLVER_MPPI = 2,
     UW_SOLVER_PREDICTIVE = 3,
     UW_SOLVER_GRADIENT = 4,        /* needs uw_dynamics.gradient, as do PGD and LAGRANGIAN */
-    UW_SOLVER_PGD = 5,             /* discrete actions, as CATEGORICAL_CEM */
+    UW_SOLVER_PGD = 5,             /* discrete actions, as CATEGORICAL */
     UW_SOLVER_CATEGORICAL = 6,
     UW_SOLVER_LAGRANGIAN = 7       /* GRADIENT under constraints: uw_planner_set_constraints */
 } uw_solver;
@@ -71,7 +71,7 @@ typedef struct uw_planner_options {
     int32_t num_elites;  /* K, 1 .. N-1; MPPI also N; read by the solvers that refit */
     int32_t iters;       /* refits or gradient steps, 1 .. 1000 */
     int32_t keep_elites; /* best of the previous iteration carried over as candidates, at most K */
-    float init_std;      /* at every plan; MPPI and PREDICTIVE_SAMPLING keep it */
+    float init_std;      /* at every plan; MPPI and PREDICTIVE keep it */
     float min_std;       /* floor */
     float noise_ar;      /* e_h = ar e_(h-1) + sqrt(1 - ar^2) n along the horizon; 0 = white */
     float noise_beta;    /* colour exponent of the noise, instead of noise_ar; 0 = white */
@@ -87,7 +87,7 @@ typedef struct uw_planner_options {
 
     bool compat;         /* keep the reference's mistakes, to repeat its searches: docs/guide/solvers.md */
     float temperature;   /* MPPI: weights exp(-(cost - least) / temperature); 0 = 0.5 */
-    float smoothing;     /* CATEGORICAL_CEM: added to every frequency of the elites */
+    float smoothing;     /* CATEGORICAL: added to every frequency of the elites */
     int32_t choice_dim;  /* discrete: numbers set by one choice, divides A; 0 = A.  The choices are rest, then
                           * action_high and action_low on each of these axes */
     uw_descent descent;  /* GRADIENT, LAGRANGIAN; PGD is plain SGD */
@@ -156,7 +156,7 @@ UW_API void uw_planner_reset(uw_planner *planner, uint64_t stream);
 
 /* Fill noise [N, H, W] with the raw draws of iteration iter (from 0) of a plan, before they are coloured.
  * W = A and standard normal for all solvers but the discrete ones, whose W = choices per decision; for
- * CATEGORICAL_CEM they are uniform in [0, 1).  The solvers with a gradient ask with iter 0 for the spread
+ * CATEGORICAL they are uniform in [0, 1).  The solvers with a gradient ask with iter 0 for the spread
  * of the start and, with action_noise, with iter i for what follows step i.  Anything but UW_OK ends the
  * plan with that status. */
 typedef uw_status uw_noise_fn(void *cookie, int32_t iter, float *noise);
