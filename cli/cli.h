@@ -152,6 +152,15 @@ void cli_eval_free(uw_eval_result *results);
 int cli_planner(cli *c, uw_planner_options *options);
 /* True for the solver of eval that is CEM with the costs of uw_landmarks; solver may be NULL. */
 bool cli_is_landmark(const char *solver);
+/* A model's dynamics and a controller over them, each in a block of its own. */
+typedef struct cli_pilot {
+    uw_dynamics dynamics;
+    uw_controller *controller;
+    void *dynamics_memory, *controller_memory;
+} cli_pilot;
+/* Make one; after an error, too, *out is cli_pilot_free's. */
+uw_status cli_pilot_init(cli *c, const uw_model *model, const uw_controller_options *options, cli_pilot *out);
+void cli_pilot_free(cli_pilot *pilot);
 /* All --variation options into v. */
 int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any);
 /* Write a strip of pictures per factor into a folder: FACTOR.png. */

@@ -11,41 +11,25 @@ static const cli_option options[] = {
     {0},
 };
 
-/* Everything one plan needs, placed in one block. */
+/* What one plan needs. */
 typedef struct plan_run {
-    uw_dynamics dynamics;
-    uw_controller *controller;
-    void *memory, *dynamics_memory;
-    float *action, *imagined;
+    cli_pilot pilot;
+    float *action, *imagined; /* [A], [H, D] */
 } plan_run;
 
 static void plan_run_free(plan_run *p) {
-    free(p->memory);
-    free(p->dynamics_memory);
+    cli_pilot_free(&p->pilot);
     free(p->action);
     free(p->imagined);
 }
 
-static void *block(size_t bytes) {
-    return bytes ? aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN) : NULL;
-}
-
 static uw_status prepare(cli *c, const uw_model *model, const uw_controller_options *o, plan_run *p) {
-    const uw_dynamics_limits limits = {.num_samples = o->planner.num_samples,
-                                       .horizon = o->planner.horizon,
-                                       .num_threads = uw_context_threads(c->ctx),
-                                       .gradient = uw_solver_needs_gradient(o->planner.solver)};
-    const size_t bytes = uw_model_dynamics_memsize(model, &limits);
-    p->dynamics_memory = block(bytes);
-    if (!p->dynamics_memory) return UW_ENOMEM;
-    uw_status s = uw_model_dynamics_init(c->ctx, model, &limits, true, p->dynamics_memory, bytes, &p->dynamics);
+    const uw_status s = cli_pilot_init(c, model, o, &p->pilot);
     if (s) return s;
-    const size_t controller_bytes = uw_controller_memsize(&p->dynamics.dims, o);
-    p->memory = block(controller_bytes);
-    p->action = calloc((size_t)p->dynamics.dims.action_dim, sizeof(float));
-    p->imagined = calloc((size_t)o->planner.horizon * (size_t)p->dynamics.dims.latent_dim, sizeof(float));
-    if (!p->memory || !p->action || !p->imagined) return UW_ENOMEM;
-    return uw_controller_init(&p->dynamics, o, p->memory, controller_bytes, &p->controller);
+    const uw_dynamics_dims *dims = &p->pilot.dynamics.dims;
+    p->action = calloc((size_t)dims->action_dim, sizeof(float));
+    p->imagined = calloc((size_t)o->planner.horizon * (size_t)dims->latent_dim, sizeof(float));
+    return p->action && p->imagined ? UW_OK : UW_ENOMEM;
 }
 
 /* A picture of exactly the model's size. */
@@ -61,8 +45,9 @@ static uw_status read_picture(const char *path, int32_t size, uint8_t **rgb, uw_
 }
 
 static void print_plan(cli *c, const plan_run *p, const uw_planner_options *o, const uw_act_info *info) {
-    const int32_t a_dim = p->dynamics.dims.action_dim, d_dim = p->dynamics.dims.latent_dim;
-    const float *plan = uw_controller_plan(p->controller), *goal = uw_controller_goal_latent(p->controller);
+    const int32_t a_dim = p->pilot.dynamics.dims.action_dim, d_dim = p->pilot.dynamics.dims.latent_dim;
+    const float *plan = uw_controller_plan(p->pilot.controller);
+    const float *goal = uw_controller_goal_latent(p->pilot.controller);
     json_t *actions = json_array(), *distances = json_array();
     cli_say(c, "decision  action%*sdistance to the goal afterwards\n", 8 * a_dim - 4, "");
     for (int32_t h = 0; h < o->horizon; h++) {
@@ -106,12 +91,13 @@ static int run(cli *c) {
     if (!s) s = read_picture(obs_path, uw_model_config_of(model)->image_size, &observation, &err);
     if (!s) s = read_picture(goal_path, uw_model_config_of(model)->image_size, &goal, &err);
     if (!s) s = prepare(c, model, &o, &p);
-    if (!s) s = uw_controller_set_goal(p.controller, goal);
+    uw_controller *driver = p.pilot.controller;
+    if (!s) s = uw_controller_set_goal(driver, goal);
     uw_act_info info;
-    if (!s) s = uw_controller_act(p.controller, observation, p.action, &info);
+    if (!s) s = uw_controller_act(driver, observation, p.action, &info);
     if (!s)
-        s = uw_planner_imagine(uw_controller_planner(p.controller), uw_controller_latent(p.controller), 1, NULL,
-                               uw_controller_plan(p.controller), p.imagined);
+        s = uw_planner_imagine(uw_controller_planner(driver), uw_controller_latent(driver), 1, NULL,
+                               uw_controller_plan(driver), p.imagined);
     if (s) {
         code = cli_fail(c, s, &err);
     } else {

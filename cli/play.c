@@ -10,10 +10,6 @@ enum { MAX_MEMORIES = 8192, DEFAULT_SIZE = 224 };
 
 /* ---- opening ------------------------------------------------------------------------------------- */
 
-static void *block(size_t bytes) {
-    return bytes ? aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN) : NULL;
-}
-
 /* Everything that plays on a model: imagination, and the planner that may drive. */
 static uw_status open_model(play *p, const char *data, uw_err *err) {
     const uw_model_config *config = uw_model_config_of(p->model);
@@ -28,19 +24,10 @@ static uw_status open_model(play *p, const char *data, uw_err *err) {
     p->history = config->history_size;
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
     o.planner.seed = p->c->seed;
-    const uw_dynamics_limits limits = {.num_samples = o.planner.num_samples,
-                                       .horizon = o.planner.horizon,
-                                       .num_threads = uw_context_threads(p->c->ctx)};
-    const size_t bytes = uw_model_dynamics_memsize(p->model, &limits);
-    p->dynamics_memory = block(bytes);
-    if (!p->dynamics_memory) return UW_ENOMEM;
-    uw_status s =
-        uw_model_dynamics_init(p->c->ctx, p->model, &limits, true, p->dynamics_memory, bytes, &p->dynamics);
+    const uw_status s = cli_pilot_init(p->c, p->model, &o, &p->pilot);
     if (s) return s;
-    const size_t controller_bytes = uw_controller_memsize(&p->dynamics.dims, &o);
     const size_t frame = (size_t)config->image_size * (size_t)config->image_size * 3;
-    const size_t a = (size_t)p->dynamics.dims.action_dim, d = (size_t)p->dynamics.dims.latent_dim;
-    p->controller_memory = block(controller_bytes);
+    const size_t a = (size_t)p->pilot.dynamics.dims.action_dim, d = (size_t)p->pilot.dynamics.dims.latent_dim;
     p->frame = malloc(frame);
     p->dream = calloc(frame, 1);
     p->block = calloc(a, sizeof(float));
@@ -48,12 +35,10 @@ static uw_status open_model(play *p, const char *data, uw_err *err) {
     p->window = calloc((size_t)p->history * d, sizeof(float));
     p->past = calloc((size_t)p->history * a, sizeof(float));
     p->next = calloc(d, sizeof(float));
-    if (!p->controller_memory || !p->frame || !p->dream || !p->block || !p->plan || !p->window || !p->past ||
+    if (!p->frame || !p->dream || !p->block || !p->plan || !p->window || !p->past ||
         !p->next)
         return UW_ENOMEM;
-    s = uw_controller_init(&p->dynamics, &o, p->controller_memory, controller_bytes, &p->controller);
-    if (!s && data) s = uw_memories_load(p->c->ctx, p->model, data, MAX_MEMORIES, &p->memories, err);
-    return s;
+    return data ? uw_memories_load(p->c->ctx, p->model, data, MAX_MEMORIES, &p->memories, err) : UW_OK;
 }
 
 int play_open(cli *c, const char *what, const char *data, int32_t size, play *out) {
@@ -87,8 +72,7 @@ int play_open(cli *c, const char *what, const char *data, int32_t size, play *ou
 void play_close(play *p) {
     uw_env_free(p->env);
     uw_memories_unload(p->memories);
-    free(p->dynamics_memory);
-    free(p->controller_memory);
+    cli_pilot_free(&p->pilot);
     free(p->frame);
     free(p->dream);
     free(p->block);
@@ -110,7 +94,7 @@ static uw_status remember(play *p, const float *z) {
 uw_status play_wake(play *p) {
     if (!p->model) return UW_OK;
     uw_env_render(p->env, uw_model_config_of(p->model)->image_size, p->frame);
-    uw_status s = p->dynamics.encode(p->dynamics.self, p->frame, p->window);
+    uw_status s = p->pilot.dynamics.encode(p->pilot.dynamics.self, p->frame, p->window);
     p->num_window = 1;
     p->rows_done = 0;
     return s ? s : remember(p, p->window);
@@ -124,9 +108,9 @@ uw_status play_reset(play *p) {
     if (s) s = uw_variation_resolve(p->world, &p->variation, p->seed, 0, values, fixed, &p->err);
     if (!s) s = uw_env_reset(p->env, p->seed, values, fixed, &p->err);
     if (!s && p->model) {
-        uw_controller_reset(p->controller, p->seed);
+        uw_controller_reset(p->pilot.controller, p->seed);
         uw_env_render_goal(p->env, uw_model_config_of(p->model)->image_size, p->frame);
-        s = uw_controller_set_goal(p->controller, p->frame);
+        s = uw_controller_set_goal(p->pilot.controller, p->frame);
     }
     if (s) return s;
     p->seed++;
@@ -136,8 +120,9 @@ uw_status play_reset(play *p) {
 
 /* The decision is complete: the dream takes it in one step. */
 static uw_status dream_on(play *p) {
-    const size_t d = (size_t)p->dynamics.dims.latent_dim, a = (size_t)p->dynamics.dims.action_dim;
-    uw_status s = p->dynamics.rollout(p->dynamics.self, p->window, p->num_window, p->past, p->block, 1, 1, p->next);
+    const size_t d = (size_t)p->pilot.dynamics.dims.latent_dim, a = (size_t)p->pilot.dynamics.dims.action_dim;
+    const uw_dynamics *model = &p->pilot.dynamics;
+    const uw_status s = model->rollout(model->self, p->window, p->num_window, p->past, p->block, 1, 1, p->next);
     if (s) return s;
     if (p->num_window == p->history) { /* the oldest goes */
         memmove(p->window, p->window + d, (size_t)(p->history - 1) * d * sizeof(float));
@@ -153,7 +138,7 @@ static uw_status dream_on(play *p) {
 static uw_status drive(play *p) {
     if (p->rows_done > 0) return UW_OK; /* the decision under way is carried out first */
     uw_env_render(p->env, uw_model_config_of(p->model)->image_size, p->frame);
-    return uw_controller_act(p->controller, p->frame, p->plan, NULL);
+    return uw_controller_act(p->pilot.controller, p->frame, p->plan, NULL);
 }
 
 uw_status play_tick(play *p, const float *action) {

@@ -274,6 +274,33 @@ int cli_planner(cli *c, uw_planner_options *o) {
     return CLI_OK;
 }
 
+static void *block(size_t bytes) {
+    return bytes ? aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN) : NULL;
+}
+
+uw_status cli_pilot_init(cli *c, const uw_model *model, const uw_controller_options *options, cli_pilot *out) {
+    *out = (cli_pilot){0};
+    const uw_dynamics_limits limits = {.num_samples = options->planner.num_samples,
+                                       .horizon = options->planner.horizon,
+                                       .num_threads = uw_context_threads(c->ctx),
+                                       .gradient = uw_solver_needs_gradient(options->planner.solver)};
+    size_t bytes = uw_model_dynamics_memsize(model, &limits);
+    out->dynamics_memory = block(bytes);
+    if (!out->dynamics_memory) return UW_ENOMEM;
+    const uw_status s =
+        uw_model_dynamics_init(c->ctx, model, &limits, true, out->dynamics_memory, bytes, &out->dynamics);
+    if (s) return s;
+    bytes = uw_controller_memsize(&out->dynamics.dims, options);
+    out->controller_memory = block(bytes);
+    if (!out->controller_memory) return UW_ENOMEM;
+    return uw_controller_init(&out->dynamics, options, out->controller_memory, bytes, &out->controller);
+}
+
+void cli_pilot_free(cli_pilot *pilot) {
+    free(pilot->dynamics_memory);
+    free(pilot->controller_memory);
+}
+
 typedef struct variation_args {
     const uw_env_class *world;
     uw_variation *v;
