@@ -4,7 +4,6 @@
 #include "check.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #include <umwelt/dataset.h>
 #include <umwelt/landmarks.h>
@@ -14,23 +13,19 @@
 #include "model_internal.h"
 #include "point_world.h"
 #include "rng.h"
+#include "tempdir.h"
 
-static char folder[] = "/tmp/uw_landmarks_XXXXXX";
 static uw_context *ctx;
 
 static int setup(void **state) {
-    (void)state;
     uw_err err = {0};
-    if (!mkdtemp(folder)) return -1;
+    if (tempdir_setup(state)) return -1;
     return uw_context_new(&(uw_context_options){.num_threads = 1}, &ctx, &err);
 }
 
 static int teardown(void **state) {
-    (void)state;
-    char command[64];
     uw_context_free(ctx);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return tempdir_teardown(state);
 }
 
 /* ---- arithmetic ---------------------------------------------------------------------------------
@@ -296,9 +291,7 @@ static uint64_t id_of(uw_context *with, const uw_model *model, const char *path,
 
 static void test_from_a_recording(void **state) {
     (void)state;
-    char path[128], brief[128];
-    snprintf(path, sizeof path, "%s/walk.uw", folder);
-    snprintf(brief, sizeof brief, "%s/brief.uw", folder);
+    const char *path = tempdir_file("walk.uw"), *brief = tempdir_file("brief.uw");
     record(path, 12, 41);
     record(brief, 3, 2);
     uw_err err = {0};

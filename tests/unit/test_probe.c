@@ -4,7 +4,6 @@
 #include "place.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #include <umwelt/dataset.h>
 #include <umwelt/env.h>
@@ -12,25 +11,21 @@
 
 #include "model_internal.h"
 #include "rng.h"
+#include "tempdir.h"
 
 enum { EPISODES = 12, ROWS = 40 };
 
-static char folder[] = "/tmp/uw_probe_XXXXXX";
 static uw_context *ctx;
 
 static int setup(void **state) {
-    (void)state;
     uw_err err = {0};
-    if (!mkdtemp(folder)) return -1;
+    if (tempdir_setup(state)) return -1;
     return uw_context_new(&(uw_context_options){.num_threads = 2}, &ctx, &err);
 }
 
 static int teardown(void **state) {
-    (void)state;
-    char command[64];
     uw_context_free(ctx);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return tempdir_teardown(state);
 }
 
 static uw_column column(const char *name, uw_dtype dtype, int64_t n, const char *unit) {
@@ -99,8 +94,7 @@ static uw_model *linear_model(void) {
 
 static void test_linear_encoder_is_read(void **state) {
     (void)state;
-    char path[128];
-    snprintf(path, sizeof path, "%s/sensors.uw", folder);
+    const char *path = tempdir_file("sensors.uw");
     record_sensors(path);
     uw_err err = {0};
     uw_model *model = linear_model();
@@ -145,8 +139,7 @@ static void test_linear_encoder_is_read(void **state) {
 
 static void test_threads_do_not_matter(void **state) {
     (void)state;
-    char path[128];
-    snprintf(path, sizeof path, "%s/sensors.uw", folder);
+    const char *path = tempdir_file("sensors.uw");
     record_sensors(path);
     uw_model *model = linear_model();
     uw_probe_report *first = calloc(1, sizeof *first), *r = calloc(1, sizeof *r);
@@ -167,8 +160,7 @@ static void test_threads_do_not_matter(void **state) {
 /* A predictor with a memory starts from as many frames and moves on its own predictions. */
 static void test_drift_with_history(void **state) {
     (void)state;
-    char path[128];
-    snprintf(path, sizeof path, "%s/sensors.uw", folder);
+    const char *path = tempdir_file("sensors.uw");
     record_sensors(path);
     uw_err err = {0};
     uw_model *model = make_model((uw_model_config){.input = UW_INPUT_COLUMNS,
@@ -311,8 +303,7 @@ static uw_model *centroid_model(float torn) {
 
 static void test_geometry_tells_copies_from_torn(void **state) {
     (void)state;
-    char path[128];
-    snprintf(path, sizeof path, "%s/rooms.uw", folder);
+    const char *path = tempdir_file("rooms.uw");
     record_rooms(path);
     uw_err err = {0};
     uw_model *copy = centroid_model(0.0f), *torn = centroid_model(500.0f);
@@ -346,8 +337,7 @@ static void test_geometry_tells_copies_from_torn(void **state) {
 
 static void test_wrong_inputs_are_told(void **state) {
     (void)state;
-    char path[128];
-    snprintf(path, sizeof path, "%s/rooms.uw", folder);
+    const char *path = tempdir_file("rooms.uw");
     record_rooms(path);
     uw_err err = {0};
     uw_probe_report *r = malloc(sizeof *r);

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <unistd.h>
 
-#include <umwelt/context.h>
 #include <umwelt/eval.h>
 
+#include "context.h"
 #include "eval_internal.h"
 #include "hand_model.h"
 #include "tempdir.h"
@@ -15,14 +15,6 @@
 enum { EPISODES = 40, STEPS = 12, SIZE = 32 };
 
 static uw_dataset *data; /* of two_room: 40 episodes of 13 rows, 5 env steps each, colours drawn */
-
-static uw_context *context(int32_t threads) {
-    uw_context *ctx = NULL;
-    uw_err err = {0};
-    const uw_context_options o = {.num_threads = threads};
-    CHECK_OK(uw_context_new(&o, &ctx, &err), &err);
-    return ctx;
-}
 
 static uw_eval_options few(int32_t episodes) {
     uw_eval_options o = UW_EVAL_OPTIONS_DEFAULT;
