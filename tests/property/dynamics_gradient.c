@@ -6,7 +6,9 @@
 #include "alloc_fail.h"
 #include "arena_block.h"
 #include "check.h"
+#include "context.h"
 #include "model_internal.h"
+#include "random_model.h"
 #include "recipe.h"
 #include "rng.h"
 
@@ -28,10 +30,6 @@ static void normals(float *x, size_t n, uint64_t stream) {
 }
 
 static world world_new(const uw_model_config *config, int32_t threads, bool normalised) {
-    static float mean[2] = {0.25f, -0.5f}, std[2] = {0.5f, 2.0f};
-    const uw_normalisers normalisers = {
-        .action_dim = config->action_dim, .action_mean = mean, .action_std = std};
-    const uw_context_options options = {.num_threads = threads};
     const uw_dynamics_limits limits = {.num_samples = SAMPLES,
                                        .horizon = HORIZON,
                                        .num_threads = threads,
@@ -39,19 +37,9 @@ static world world_new(const uw_model_config *config, int32_t threads, bool norm
                                        .gradient = true};
     world w = {.d = (size_t)config->latent_dim,
                .a = (size_t)config->action_dim * (size_t)config->frameskip};
-    uw_net net;
-    uw_err err = {0};
 
-    CHECK_OK(uw_context_new(&options, &w.ctx, &err), &err);
-    CHECK_OK(uw__net_init(config, &net, &err), &err);
-    float *params = calloc(net.num_params, sizeof *params);
-    float *buffers = calloc(net.num_buffers + 1, sizeof *buffers);
-    uw__net_randomise(&net, 3, params, buffers);
-    for (size_t i = 0; i < net.num_params; i++) params[i] += 0.05f * sinf((float)i);
-    CHECK_OK(uw__model_new(config, params, buffers, &normalisers, NULL, &w.model, &err), &err);
-    free(params);
-    free(buffers);
-    uw__net_fini(&net);
+    w.ctx = context(threads);
+    w.model = random_model(config, 0.05f);
     w.block = arena_block(uw_model_dynamics_memsize(w.model, &limits));
     assert_int_equal(uw_model_dynamics_init(w.ctx, w.model, &limits, threads > 1, w.block.base,
                                             w.block.cap, &w.y),
