@@ -40,6 +40,10 @@ typedef struct uw_report_inputs {
 UW_API uw_status uw_report_write(uw_context *ctx, const uw_report_inputs *inputs, const char *path,
                                  const char *figures_dir, bool overwrite, uw_err *err);
 
+/* Write a model card in Markdown: the same facts and numbers, for a repository. */
+UW_API uw_status uw_report_model_card(const uw_report_inputs *inputs, const char *path, bool overwrite,
+                                      uw_err *err);
+
 /* Write an animated GIF of the traces kept in an evaluation: goal picture, what happened, and the
  * remembered frame nearest to what the model imagined, side by side, one row per episode. */
 UW_API uw_status uw_report_animation(uw_context *ctx, const uw_model *model, const char *env,

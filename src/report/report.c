@@ -9,7 +9,7 @@
 
 enum { MAX_GIF = 64 << 20 };
 
-static uw_status check_inputs(const uw_report_inputs *in, uw_err *err) {
+uw_status uw__report_check(const uw_report_inputs *in, uw_err *err) {
     if (in->num_sides < 1 || in->num_sides > 2)
         return uw_fail(err, UW_EINVAL, "report: sides, wanted 1 or 2, got %d", in->num_sides);
     for (int32_t i = 0; i < in->num_sides; i++)
@@ -35,7 +35,7 @@ uw_status uw_report_write(uw_context *ctx, const uw_report_inputs *inputs, const
                           const char *figures_dir, bool overwrite, uw_err *err) {
     uw_report r = {.in = inputs};
     uw_text page = {0};
-    uw_status s = check_inputs(inputs, err);
+    uw_status s = uw__report_check(inputs, err);
     if (s) return s;
     r.world = inputs->env && *inputs->env ? uw_env_find(inputs->env) : NULL;
     s = gather(ctx, &r, err);

@@ -47,6 +47,9 @@ typedef struct uw_report {
     size_t gif_bytes;
 } uw_report;
 
+/* Refuse inputs without a model. */
+uw_status uw__report_check(const uw_report_inputs *in, uw_err *err);
+
 /* ---- figures -------------------------------------------------------------------------------- */
 
 /* Draw one figure; csv (nullable) gets its numbers.  side is ignored by figures that show both.

@@ -55,6 +55,15 @@ says "did you mean background.color?"
 expect 0 probe $model a.uw --rows 64 --steps 3 --json
 json 'd["probes"] and {"r2","r"} <= set(next(iter(d["probes"].values()))) and len(d["drift"])==3 and {"error","persistence"} <= set(d["drift"][0]) and d["effective_rank"]>=1 and len(d["eigenvalues"])==32'
 
+expect 0 report $model a.uw --episodes 4 --card-episodes 2 --out rep --json
+json '{"eval","stress","probe"} <= set(d) and d["report"]=="rep/report.html"'
+grep -q '</html>' rep/report.html || fail "report.html is not whole"
+grep -q '^## When not to trust it' rep/MODEL_CARD.md || fail "the model card lacks its warnings"
+[ -s rep/figures/robustness.svg ] && [ -s rep/figures/robustness.csv ] || fail "no figures beside the report"
+expect 1 report $model a.uw --out rep
+says "exists already"
+expect 0 report $model a.uw --env none --out rep --force
+
 expect 0 convert a.uw a.npz --json
 json 'd["from"] and d["to"]=="npz" and d["episodes"]==12 and d["frames"]==156'
 expect 0 convert a.npz back.uw --json
