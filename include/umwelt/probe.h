@@ -12,25 +12,85 @@
 extern "C" {
 #endif
 
-enum { UW_MAX_PROBES = 64, UW_MAX_DRIFT_STEPS = 32, UW_MAX_LATENT_DIM = 1024 };
+enum {
+    UW_MAX_PROBES = 64,
+    UW_MAX_EXCLUDED = 64,
+    UW_MAX_DRIFT_STEPS = 32,
+    UW_MAX_LATENT_DIM = 1024,
+    UW_MAX_RUN_POINTS = 64,
+    UW_PROBE_MIN_EPISODES = 8 /* scored episodes below which no interval is given */
+};
 
 /* One number of one state column, predicted from one frame's latent; fitted and scored on different
- * episodes. */
+ * episodes.  NaN: not measured.  Every *_ci is a 95 % interval [low, high] from resampling the scored episodes,
+ * NaN with fewer than UW_PROBE_MIN_EPISODES of them.  An angle is predicted as its sine and cosine: r2 and r are
+ * of both together, rmse is of the angle, the short way round. */
 typedef struct uw_probe_row {
     char column[64], unit[32]; /* "state[0]" */
     double r2, r, rmse;        /* linear (ridge) on held-out episodes; rmse in the column's unit */
     double mlp_r2, mlp_r;      /* small MLP */
     double shuffled_r2;        /* control: labels shuffled between episodes */
+    double r2_ci[2], r_ci[2], rmse_ci[2], mlp_r2_ci[2], shuffled_r2_ci[2];
+    double mlp_shuffled_r2;    /* control of the MLP: the same labels as shuffled_r2 */
+    double pca_r2, pca_r2_ci[2];             /* control: from the observation's main directions, as many as latents */
+    double untrained_r2, untrained_r2_ci[2]; /* control: from the same encoder with fresh weights */
+    double window_r2, window_r, window_r2_ci[2]; /* linear, from a window of report.window_frames frames */
+    double window_mlp_r2;
+    bool angle;                /* predicted as sine and cosine */
+    double degrees, degrees_ci[2]; /* rmse of an angle in degrees; NaN for other numbers */
+    int64_t missing;           /* sampled rows without a number here: left out of its fit and score */
+    double causal, causal_ci[2]; /* agreement of an edited latent with an edited world, see uw_causal */
 } uw_probe_row;
 
-/* Open-loop prediction after k decisions. */
+/* A number of the data that was not probed, and why. */
+typedef enum uw_exclusion {
+    UW_EXCLUDED_CONSTANT = 0, /* one value in all sampled rows */
+    UW_EXCLUDED_GAPS = 1,     /* missing (NaN) in more than half of the sampled rows */
+    UW_EXCLUDED_STILL = 2,    /* a goal that stands still within every episode: not in the picture */
+    UW_EXCLUDED_SURPLUS = 3   /* beyond UW_MAX_PROBES numbers */
+} uw_exclusion;
+typedef struct uw_excluded {
+    char column[64];
+    uw_exclusion why;
+    int64_t missing; /* of the sampled rows */
+} uw_excluded;
+UW_API const char *uw_exclusion_str(uw_exclusion why); /* in words; never NULL */
+
+/* Does the latent's direction for a number act as the number does?  In worlds whose state can be set: the world is
+ * moved along one number and rolled on; the latent of the same frame is moved by what that number does to latents
+ * (regression of latents on the state numbers), rolled on through the model with the same actions, and read by the
+ * linear probe.  Agreement = 1 - |effect read - effect in the world|^2 / |effect in the world|^2, at most 1; 0 is
+ * what a latent that does not move scores.  Rows' `causal` is per number; here over all. */
+typedef struct uw_causal {
+    bool known;
+    char why[96];        /* why not, when not known */
+    int32_t steps;       /* decisions rolled on */
+    int32_t edits;       /* pairs of futures compared */
+    double agreement, agreement_ci[2];
+    double redrawn;      /* the same for the latent of the moved world's picture: what the model can reach */
+    double random;       /* control: the latent moved as far in a random direction */
+} uw_causal;
+
+/* Open-loop prediction after k decisions.  Intervals as of uw_probe_row, over windows' episodes. */
 typedef struct uw_drift_row {
     int32_t step;         /* k */
     double error;         /* mean squared latent error */
     double persistence;   /* the same for "nothing changes" */
     double ratio;         /* error / persistence */
     double rmse;          /* of the first state column through the linear probe, in its unit; NaN = none */
+    double error_ci[2], ratio_ci[2], rmse_ci[2];
+    double linear, linear_ratio, linear_ratio_ci[2]; /* a ridge (latents, action) -> next latent, rolled out */
+    double head, head_ratio, head_ratio_ci[2]; /* a small MLP in the predictor's place, fitted on frozen latents */
+    double persistence_rmse, linear_rmse, head_rmse; /* as rmse */
+    double degrees, degrees_ci[2], persistence_degrees; /* of the first state column's angles; NaN = none */
 } uw_drift_row;
+
+/* What holds imagination back. */
+typedef enum uw_drift_limit {
+    UW_LIMIT_UNKNOWN = 0,   /* cannot be told from this data */
+    UW_LIMIT_PREDICTOR = 1, /* a predictor re-fitted on the frozen latents does clearly better */
+    UW_LIMIT_ENCODER = 2    /* it does not: what is left lies in the latents or in the world */
+} uw_drift_limit;
 
 /* Latent distance against the world, over random pairs (worlds that know their path lengths). */
 typedef struct uw_geometry {
@@ -38,6 +98,10 @@ typedef struct uw_geometry {
     double rho_path, rho_euclid;         /* Spearman, all pairs */
     double hard_rho_path, hard_rho_euclid; /* pairs in different rooms */
     double stretch; /* latent distance across the wall over that of equal spans inside a room */
+    double rho_path_ci[2], rho_euclid_ci[2];           /* 95 %, over pairs */
+    double hard_rho_path_ci[2], hard_rho_euclid_ci[2];
+    double stretch_ci[2];
+    int32_t pairs, hard_pairs, crossings; /* behind them */
 } uw_geometry;
 
 /* Compare latent distance with path length on states drawn fresh by the model's world.
@@ -53,11 +117,66 @@ UW_API uw_status uw_geometry_run(uw_context *ctx, const uw_model *model, uint64_
  * False where geometry is not known. */
 UW_API bool uw_geometry_misleads(const uw_geometry *geometry);
 
+/* ---- gauges of collapse ------------------------------------------------------------------------------ */
+
+/* What a cloud of latents is warned of.  An alarm says that it collapsed, whatever the world; a notice says that it
+ * is not white, which a world of few dimensions in a wide latent never is.  See docs/guide/trust.md, Gauges. */
+typedef enum uw_alarm {
+    UW_ALARM_CONSTANT = 1 << 0, /* no spread at all beside its own size */
+    UW_ALARM_SHRUNK = 1 << 1,   /* mean variance below 0.05 where it is held at 1 */
+    UW_ALARM_RANK = 1 << 2,     /* a line, or half of the directions without any spread */
+    UW_ALARM_DEAD = 1 << 3,     /* a number with less than 1 % of the median variance */
+    UW_ALARM_CLUSTERS = 1 << 4, /* two points: they explain 90 % of the variance */
+    UW_ALARM_SIGREG = 1 << 5,   /* SIGReg stays above 0.15 after warm-up */
+    UW_ALARM_STEP = 1 << 6,     /* latents of one time step are spread 10 times less than those of another */
+    UW_ALARM_STILL = 1 << 7,    /* latents change between episodes only */
+    UW_ALARM_DEAF = 1 << 8,     /* predictions do not depend on the action */
+    UW_NOTICE_NOT_WHITE = 1 << 16, /* SIGReg beyond its 99 % quantile for a Gaussian sample of this size */
+    UW_NOTICE_LOW_RANK = 1 << 17,  /* effective rank below a tenth of the latent's width */
+    UW_NOTICE_TOP = 1 << 18,       /* one direction holds more than half of the variance */
+    UW_NOTICE_NORM = 1 << 19,      /* mean |z|^2 changes by more than a third along an episode */
+    UW_NOTICE_TEMPORAL = 1 << 20   /* steps of latents lie along a line */
+} uw_alarm;
+enum { UW_ALARMS = 0xffff, UW_MAX_GAUGE_STEPS = 16 };
+/* Return one alarm or notice in words, never NULL. */
+UW_API const char *uw_alarm_str(uint32_t alarm);
+
+/* Latents at one place in a window or episode. */
+typedef struct uw_gauge_step {
+    double norm;     /* mean |z|^2 / D */
+    double variance; /* mean over numbers */
+    double shift;    /* distance of their mean from the mean of all, over the standard deviation of all */
+} uw_gauge_step;
+
+/* Gauges of a cloud of latents; NaN: not measured. */
+typedef struct uw_gauges {
+    int64_t rows;
+    double effective_rank, participation; /* of the covariance: exp(entropy), (sum l)^2 / sum l^2 */
+    double top_share;       /* largest eigenvalue over the sum */
+    int32_t null_directions; /* eigenvalues below 1e-6 of the mean one */
+    int32_t dead;           /* numbers whose variance is below 1 % of the median one */
+    double mean_variance, median_variance, min_variance; /* over numbers */
+    double sigreg, sigreg_null, sigreg_q99; /* before "times n": now, a Gaussian sample's mean and 99 % quantile */
+    double cluster_share;   /* variance between two clusters over all of it */
+    double norm_drift;      /* mean |z|^2 of the last step over that of the first, minus 1 */
+    int32_t num_steps;
+    uw_gauge_step steps[UW_MAX_GAUGE_STEPS];
+    double temporal_rank;   /* effective rank of one-step differences */
+    double temporal_share;  /* mean |dz|^2 over twice the variance: 1 for unrelated rows, 0 for stuck ones */
+    double action_sensitivity; /* |pred(z, a) - pred(z, a')| over |pred(z, a) - z|, a' of other rows */
+    uint32_t alarms;        /* bits of uw_alarm */
+} uw_gauges;
+
+/* ---- one run ----------------------------------------------------------------------------------------- */
+
 typedef struct uw_probe_options {
     int32_t max_rows;    /* frames encoded at most; 0 = 8192 */
     int32_t drift_steps; /* 0 = 12 */
     bool mlp;            /* also fit the small MLP */
     uint64_t seed;
+    bool quick;          /* leave out controls, window probes, causal check and baselines of drift */
+    int32_t window;      /* frames of the window probes; 0 = 3 */
+    int32_t resamples;   /* of the intervals; 0 = 1000 */
 } uw_probe_options;
 
 typedef struct uw_probe_report {
@@ -71,6 +190,18 @@ typedef struct uw_probe_report {
     double eigenvalues[UW_MAX_LATENT_DIM]; /* of the latent covariance, descending */
     uw_geometry geometry;
     int64_t rows, episodes;
+    int64_t scored_episodes;   /* of these, held out: what intervals are over */
+    int32_t num_excluded;
+    uw_excluded excluded[UW_MAX_EXCLUDED];
+    int32_t window_frames;     /* of the window probes; 0 = none */
+    uw_causal causal;
+    int32_t drift_windows, drift_episodes;
+    int32_t horizon;           /* decisions up to which the model surely beats persistence; num_drift: all tried */
+    int32_t horizon_linear;    /* the same against the linear model */
+    uw_drift_limit limit;
+    double head_gain, head_gain_ci[2]; /* head's error over the model's, at drift[limit_step - 1] */
+    int32_t limit_step;
+    uw_gauges gauges;
 } uw_probe_report;
 
 /* Probe a model on a dataset: fit on one half of the episodes, score on the other.
@@ -83,6 +214,31 @@ typedef struct uw_probe_report {
  * See      docs/guide/evaluation.md */
 UW_API uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *dataset,
                               const uw_probe_options *options, uw_probe_report *out, uw_err *err);
+
+/* ---- over a run -------------------------------------------------------------------------------------- */
+
+/* One kept model of a run: what it predicts, and what it does. */
+typedef struct uw_run_point {
+    int64_t step;                 /* of training */
+    double error, ratio;          /* at uw_run_curve.drift_step: raw, and over persistence */
+    double effective_rank, r2;    /* r2: mean over linear probes */
+    int32_t episodes, successes;  /* 0 episodes: not played */
+    double success, success_low, success_high; /* exact 95 % */
+} uw_run_point;
+
+/* Prediction is not planning: both along a run, and how they rank together (Spearman, with 95 % intervals). */
+typedef struct uw_run_curve {
+    int32_t drift_step;
+    int32_t num_points;
+    uw_run_point points[UW_MAX_RUN_POINTS];
+    double rho_error, rho_error_ci[2]; /* raw error with success */
+    double rho_ratio, rho_ratio_ci[2]; /* error / persistence with success */
+    double rho_rank, rho_rank_ci[2];   /* effective rank with success */
+} uw_run_curve;
+
+/* Fill the rank correlations from the points; NaN with fewer than four points that were played, or where one side
+ * is constant.  Intervals resample points.  Returns UW_OK; UW_ENOMEM. */
+UW_API uw_status uw_run_curve_rank(uw_run_curve *curve, uint64_t seed);
 
 /* ---- remembered frames ----------------------------------------------------------------------------- */
 
