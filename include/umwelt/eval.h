@@ -75,6 +75,9 @@ typedef struct uw_eval_options {
     const char *resume;          /* nullable: a file for finished episodes, written when the run ends or is stopped
                                   * and read by the same run again; the caller removes it */
     const uw_value *value;       /* nullable: what the model's planner goes by in place of latent distance */
+    const uw_band *band;         /* nullable: the model's controller is surprised above it; needs replan 1 */
+    uw_on_surprise on_surprise;
+    int32_t teleport_at;         /* before this decision the world jumps to another start; 0 = never */
 } uw_eval_options;
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
     ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \
@@ -125,6 +128,8 @@ typedef struct uw_eval_result {
     char data_hash[17];       /* of it; "" without one */
     int64_t starts;           /* rows that a start could be sampled from */
     int64_t short_episodes;   /* episodes of the split too short for a start and its goal */
+    int64_t surprised, stopped, held, replanned; /* decisions; with a band */
+    uw_rate noticed;          /* with a band and teleport_at: episodes surprised by the jump, of those that saw it */
 } uw_eval_result;
 
 /* Run episodes under a protocol.

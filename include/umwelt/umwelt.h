@@ -6,7 +6,7 @@
  *     uw_context_free(ctx);
  *
  * In learning order: status, tensor, dataset, env, model, planner, controller, train, eval, probe,
- * landmarks.
+ * surprise, fitness, landmarks.
  */
 #ifndef UW_UMWELT_H
 #define UW_UMWELT_H
@@ -17,12 +17,14 @@
 #include <umwelt/dataset.h>
 #include <umwelt/env.h>
 #include <umwelt/eval.h>
+#include <umwelt/fitness.h>
 #include <umwelt/landmarks.h>
 #include <umwelt/model.h>
 #include <umwelt/planner.h>
 #include <umwelt/probe.h>
 #include <umwelt/report.h>
 #include <umwelt/status.h>
+#include <umwelt/surprise.h>
 #include <umwelt/tensor.h>
 #include <umwelt/train.h>
 
