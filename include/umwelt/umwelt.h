@@ -12,6 +12,7 @@
 #define UW_UMWELT_H
 
 #include <umwelt/arena.h>
+#include <umwelt/certify.h>
 #include <umwelt/context.h>
 #include <umwelt/controller.h>
 #include <umwelt/dataset.h>
