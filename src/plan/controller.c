@@ -1,5 +1,5 @@
 /* The deployable loop around a planner: history, goal, limits and what to do when something is
- * wrong.
+ * wrong or not as predicted.
  *
  * Every action that leaves here is finite, within the bounds and within max_change of the one
  * before it, whatever came in; the limit holds for the safe action too, since actuators do not know
@@ -17,21 +17,28 @@ struct uw_controller {
     uw_controller_options options; /* safe_action points into safe */
     uw_dynamics dynamics;
     uw_planner *planner;
-    bool has_goal, has_last;
+    bool has_goal, has_last, stopped;
     int32_t count;  /* latents in history: 0 .. history_size */
     float *safe;    /* [A] */
     float *last;    /* [A] the action given last; meaningful when has_last */
     float *goal;    /* [D] */
     float *latent;  /* [D] of the last observation that could be used */
     float *history; /* [history_size, D] oldest first */
-    float *past;    /* [history_size - 1, A] actions between them */
+    float *past;    /* [history_size, A] the action that led to each */
     float *plan;    /* [H, A] */
     float *scratch; /* [D] a latent not yet trusted */
+    float *error;   /* [D] first the prediction; NULL without a band */
 };
+
+static bool band_ok(const uw_dynamics_dims *d, const uw_controller_options *o) {
+    if ((unsigned)o->on_surprise > UW_ON_SURPRISE_REPLAN) return false;
+    if (!o->band) return o->on_surprise == UW_ON_SURPRISE_NONE;
+    return uw__band_ok(o->band) && o->band->latent_dim == d->latent_dim;
+}
 
 static bool options_ok(const uw_dynamics_dims *d, const uw_controller_options *o) {
     if (!d || !o || !(o->max_change >= 0.0f) || !isfinite(o->max_change)) return false;
-    if (uw_planner_memsize(d, &o->planner) == 0) return false;
+    if (uw_planner_memsize(d, &o->planner) == 0 || !band_ok(d, o)) return false;
     return !o->safe_action || uw__plan_finite(o->safe_action, (size_t)d->action_dim);
 }
 
@@ -48,9 +55,10 @@ static uw_controller *layout(uw_arena *arena, const uw_dynamics_dims *d,
     t.goal = uw_arena_alloc(arena, latent, sizeof *t.goal);
     t.latent = uw_arena_alloc(arena, latent, sizeof *t.latent);
     t.history = uw_arena_alloc(arena, history * latent, sizeof *t.history);
-    t.past = uw_arena_alloc(arena, (history - 1) * block, sizeof *t.past);
+    t.past = uw_arena_alloc(arena, history * block, sizeof *t.past);
     t.plan = uw_arena_alloc(arena, (size_t)o->planner.horizon * block, sizeof *t.plan);
     t.scratch = uw_arena_alloc(arena, latent, sizeof *t.scratch);
+    if (o->band) t.error = uw_arena_alloc(arena, latent, sizeof *t.error);
     *planner = uw_arena_alloc(arena, planner_bytes, 1);
     if (c && !arena->failed) *c = t;
     return c;
@@ -97,7 +105,7 @@ uw_status uw_controller_init(const uw_dynamics *dynamics, const uw_controller_op
 
 void uw_controller_reset(uw_controller *c, uint64_t stream) {
     c->count = 0;
-    c->has_last = false;
+    c->has_last = c->stopped = false;
     uw_planner_reset(c->planner, stream);
 }
 
@@ -124,12 +132,20 @@ static void remember(uw_controller *c) {
     if (count == most) {
         count--;
         memmove(c->history, c->history + d, count * d * sizeof(float));
-        if (count) memmove(c->past, c->past + a, (count - 1) * a * sizeof(float));
+        memmove(c->past, c->past + a, count * a * sizeof(float));
     }
-    if (count) memcpy(c->past + (count - 1) * a, c->last, a * sizeof(float));
+    if (c->has_last)
+        memcpy(c->past + count * a, c->last, a * sizeof(float));
+    else /* an episode begins at rest */
+        memset(c->past + count * a, 0, a * sizeof(float));
     memcpy(c->history + count * d, c->scratch, d * sizeof(float));
     memcpy(c->latent, c->scratch, d * sizeof(float));
     c->count = (int32_t)count + 1;
+}
+
+/* The past as the dynamics take it: from the action before the oldest latent, or after it. */
+static const float *past(const uw_controller *c) {
+    return c->dynamics.dims.lead ? c->past : c->past + c->dynamics.dims.action_dim;
 }
 
 /* Limit a wanted action [A], give it, and remember it. */
@@ -144,12 +160,52 @@ static void give(uw_controller *c, const float *wanted, float *action) {
     c->has_last = true;
 }
 
+/* Compare the latent in scratch with what history and the last action predict.  A model that cannot
+ * predict from finite latents has left what it knows: that is a surprise, not a reason to go on. */
+static void compare(uw_controller *c, uw_act_info *told) {
+    if (!c->options.band || c->count == 0) return;
+    const size_t d = (size_t)c->dynamics.dims.latent_dim;
+    told->surprise = INFINITY;
+    if (!c->dynamics.rollout(c->dynamics.self, c->history, c->count, c->count > 1 ? c->past : NULL,
+                             c->last, 1, 1, c->error) &&
+        uw__plan_finite(c->error, d)) {
+        for (size_t i = 0; i < d; i++) c->error[i] = c->scratch[i] - c->error[i];
+        told->surprise = uw__band_score(c->options.band, c->error);
+    }
+    told->surprised = !(told->surprise <= c->options.band->threshold);
+}
+
+/* Answer a surprise by the policy; true when no plan is wanted. */
+static bool react(uw_controller *c, uw_act_info *told, const float **wanted) {
+    const uw_on_surprise policy = told->surprised ? c->options.on_surprise : UW_ON_SURPRISE_NONE;
+    if (policy == UW_ON_SURPRISE_STOP) c->stopped = true;
+    if (c->stopped) {
+        told->reason = UW_ACT_STOPPED;
+        *wanted = c->safe;
+        return true;
+    }
+    if (policy == UW_ON_SURPRISE_HOLD) {
+        /* the plan so far goes on in time, as it does over a lost picture */
+        uw__planner_skip(c->planner);
+        told->reason = UW_ACT_HELD;
+        *wanted = c->last;
+        return true;
+    }
+    if (policy == UW_ON_SURPRISE_REPLAN) {
+        c->count = 0;
+        uw__planner_forget(c->planner);
+        told->reason = UW_ACT_REPLANNED;
+    }
+    return false;
+}
+
 uw_status uw_controller_act(uw_controller *c, const void *observation, float *action,
                             uw_act_info *info) {
     const int64_t start = uw__clock_ns();
     if (!c->has_goal) return UW_EINVAL;
 
-    uw_act_info told = {.reason = UW_ACT_PLANNED};
+    const float *wanted = c->plan;
+    uw_act_info told = {.reason = UW_ACT_PLANNED, .surprise = NAN};
     uw_status status = look(c, observation);
     if (status) {
         /* A gap in the history would pair latents with the wrong actions: start over. */
@@ -158,17 +214,20 @@ uw_status uw_controller_act(uw_controller *c, const void *observation, float *ac
         told.reason = UW_ACT_SAFE_OBSERVATION;
         goto done;
     }
+    compare(c, &told);
+    const bool answered = react(c, &told, &wanted);
     remember(c);
     told.goal_distance =
         uw__objective_distance(c->latent, c->goal, (size_t)c->dynamics.dims.latent_dim);
-    status = uw__planner_plan_from(c->planner, start, c->history, c->count,
-                                   c->count > 1 ? c->past : NULL, c->goal, c->plan, &told.plan);
+    if (answered) goto done;
+    status = uw__planner_plan_from(c->planner, start, c->history, c->count, past(c), c->goal,
+                                   c->plan, &told.plan);
     if (status)
         told.reason = UW_ACT_SAFE_PLAN;
-    else if (told.plan.deadline_hit)
+    else if (told.plan.deadline_hit && told.reason == UW_ACT_PLANNED)
         told.reason = UW_ACT_DEADLINE;
 done:
-    give(c, status ? c->safe : c->plan, action);
+    give(c, status ? c->safe : wanted, action);
     told.seconds = (double)(uw__clock_ns() - start) * 1e-9;
     if (info) *info = told;
     return status;
@@ -188,8 +247,7 @@ const float *uw_controller_goal_latent(const uw_controller *c) {
 
 uw_status uw__controller_imagine(uw_controller *c, float *z) {
     if (c->count == 0) return UW_EINVAL;
-    return uw_planner_imagine(c->planner, c->history, c->count, c->count > 1 ? c->past : NULL,
-                              c->plan, z);
+    return uw_planner_imagine(c->planner, c->history, c->count, past(c), c->plan, z);
 }
 
 uw_planner *uw_controller_planner(uw_controller *c) {

@@ -197,11 +197,20 @@ uw_status uw__planner_plan_from(uw_planner *p, int64_t start_ns, const float *z0
                                 uw_plan_info *info);
 /* Let one decision pass without a plan: the warm start and the noise sequence move on. */
 void uw__planner_skip(uw_planner *p);
+/* Start the next plan from nothing. */
+void uw__planner_forget(uw_planner *p);
 /* Start the next plan from the first num_decisions blocks of mean [num_decisions, W], zeros behind. */
 void uw__planner_warm(uw_planner *p, const float *mean, int32_t num_decisions);
 /* The multipliers [C] that the next plan starts from. */
 float *uw__planner_multipliers(uw_planner *p);
 void uw__planner_hook(uw_planner *p, const uw_plan_hook *hook);
+
+/* ---- band.c ---------------------------------------------------------------------------------------- */
+
+/* True when the band's numbers are all there and finite. */
+bool uw__band_ok(const uw_band *band);
+/* Return |W (error - mean)|^2 / D; error: [D]. */
+double uw__band_score(const uw_band *band, const float *error);
 
 /* ---- controller.c ---------------------------------------------------------------------------------- */
 

@@ -110,7 +110,7 @@ uw_status uw_planner_init(const uw_dynamics *dynamics, const uw_planner_options 
 void uw_planner_reset(uw_planner *p, uint64_t stream) {
     p->stream = stream;
     p->decision = 0;
-    memset(p->warm, 0, uw__plan_size(p) * sizeof(float));
+    uw__planner_forget(p);
     if (p->lambda) memset(p->lambda, 0, (size_t)p->options.num_constraints * sizeof(float));
 }
 
@@ -126,6 +126,10 @@ static void advance(uw_planner *p, const float *plan) {
 
 void uw__planner_skip(uw_planner *p) {
     advance(p, p->warm);
+}
+
+void uw__planner_forget(uw_planner *p) {
+    memset(p->warm, 0, uw__plan_size(p) * sizeof(float));
 }
 
 void uw__planner_warm(uw_planner *p, const float *mean, int32_t num_decisions) {
@@ -187,8 +191,9 @@ const float *uw__planner_actions(uw_planner *p, size_t first, size_t n) {
 static bool inputs_ok(const uw_planner *p, const uw_search *s) {
     const size_t d = (size_t)p->dynamics.dims.latent_dim;
     const size_t a = (size_t)p->dynamics.dims.action_dim, t = (size_t)s->history;
+    const size_t past = s->past ? t - 1 + (size_t)p->dynamics.dims.lead : 0;
     return uw__plan_finite(s->z0, t * d) && uw__plan_finite(s->z_goal, d) &&
-           (t == 1 || uw__plan_finite(s->past, (t - 1) * a));
+           uw__plan_finite(s->past, past * a);
 }
 
 static bool too_late(uw_search *s) {

@@ -103,10 +103,14 @@ static void test_calls_are_counted(void **state) {
     assert_int_equal(calls, 2);
 }
 
-static void run(uw_solver solver, const uw_value *value) {
+/* A thousand actions; every 40th observation jumps when there is a band to be surprised. */
+static void run(uw_solver solver, const uw_value *value, const uw_band *band,
+                uw_on_surprise policy) {
     point_world world = {0};
     const uw_dynamics d = point_dynamics(&world, 3, 32, 8);
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT, .max_change = 0.5f};
+    o.band = band;
+    o.on_surprise = policy;
     o.planner.solver = solver;
     o.planner.action_noise = 0.01f;
     o.planner.noise_beta = 2.0f;
@@ -117,7 +121,7 @@ static void run(uw_solver solver, const uw_value *value) {
     void *mem = point_memory(bytes);
     assert_non_null(mem);
     uw_controller *c = NULL;
-    int planned = 0;
+    int planned = 0, surprised = 0;
 
     calls = 0;
     armed = 1;
@@ -131,22 +135,36 @@ static void run(uw_solver solver, const uw_value *value) {
             uw_controller_reset(c, (uint64_t)t);
             status = uw_controller_set_goal(c, goals[t / 50 % 2]);
         }
-        uw_act_info info;
-        world.all_nan = t % 97 == 13; /* the safe path too */
+        uw_act_info info = {0};
+        world.all_nan = !band && t % 97 == 13; /* the safe path too */
+        if (band && t % 40 == 39) z[0] += 1.0f;
         planned += uw_controller_act(c, z, action, &info) == UW_OK;
+        surprised += info.surprised;
         point_step(z, action, next);
         memcpy(z, next, sizeof z);
     }
     armed = 0;
     assert_int_equal(status, UW_OK);
-    assert_int_equal(planned, 989);
+    assert_int_equal(planned, band ? 1000 : 989);
+    assert_int_equal(surprised, band ? 25 : 0);
     assert_int_equal(calls, 0);
     free(mem);
 }
 
 static void test_a_thousand_actions(void **state) {
     (void)state;
-    for (int solver = 0; uw_solver_words()[solver]; solver++) run((uw_solver)solver, NULL);
+    for (int solver = 0; uw_solver_words()[solver]; solver++)
+        run((uw_solver)solver, NULL, NULL, UW_ON_SURPRISE_NONE);
+}
+
+/* To compare with a band, and every answer to a surprise, takes nothing either. */
+static void test_surprises(void **state) {
+    (void)state;
+    static const float mean[POINT_D] = {0};
+    static const float whiten[POINT_D * POINT_D] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const uw_band band = {POINT_D, mean, whiten, 0.1};
+    for (int policy = UW_ON_SURPRISE_NONE; policy <= UW_ON_SURPRISE_REPLAN; policy++)
+        run(UW_SOLVER_CEM, NULL, &band, (uw_on_surprise)policy);
 }
 
 /* A map is asked without memory of its own, for every goal. */
@@ -165,7 +183,7 @@ static void test_landmarks(void **state) {
     assert_int_equal(uw_context_new(&alone, &ctx, NULL), UW_OK);
     assert_int_equal(uw__landmarks_build(ctx->kernels, z, rows, 32, POINT_D, 20, &l, NULL), UW_OK);
     const uw_value value = uw_landmarks_value(l);
-    run(UW_SOLVER_CEM, &value);
+    run(UW_SOLVER_CEM, &value, NULL, UW_ON_SURPRISE_NONE);
     uw_landmarks_unload(l);
     uw_context_free(ctx);
 }
@@ -174,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls_are_counted),
         cmocka_unit_test(test_a_thousand_actions),
+        cmocka_unit_test(test_surprises),
         cmocka_unit_test(test_landmarks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,12 +187,184 @@ static void test_refuses_bad_options(void **state) {
     free(mem);
 }
 
+/* ---- surprise ----------------------------------------------------------------------------------
+ */
+
+/* Each number of the error counts by itself: 0.1 off in one of the four scores 0.25. */
+static const float NO_MEAN[POINT_D] = {0};
+static const float WHITEN[POINT_D * POINT_D] = {10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 10, 0, 0, 0, 0, 10};
+static const uw_band BAND = {POINT_D, NO_MEAN, WHITEN, 0.2};
+
+typedef struct seen {
+    uw_act_reason reason[12];
+    uw_status status[12];
+    double score[12];
+    bool surprised[12];
+    float action[12][POINT_A];
+    int32_t history[12];
+} seen;
+
+/* Twelve decisions in the point world; before decision 6 the point jumps by `jump`. */
+static void drive(uw_on_surprise policy, float jump, int lost, seen *out) {
+    rig r = {.options = {.band = &BAND, .on_surprise = policy}};
+    rig_init(&r);
+    float z[POINT_D], next[POINT_D];
+    memcpy(z, START, sizeof z);
+    assert_int_equal(uw_controller_set_goal(r.controller, GOAL), UW_OK);
+    for (int t = 0; t < 12; t++) {
+        uw_act_info info = {0};
+        if (t == 6) z[0] += jump;
+        const float x = z[0];
+        if (t == lost) z[0] = NAN;
+        out->status[t] = uw_controller_act(r.controller, z, out->action[t], &info);
+        z[0] = x;
+        out->reason[t] = info.reason;
+        out->score[t] = info.surprise;
+        out->surprised[t] = info.surprised;
+        out->history[t] = r.world.history_seen;
+        point_step(z, out->action[t], next);
+        memcpy(z, next, sizeof z);
+    }
+    free(r.mem);
+}
+
+/* The point world is predicted exactly: nothing surprises, and a band changes no action. */
+static void test_band_is_silent(void **state) {
+    (void)state;
+    seen with, without;
+    drive(UW_ON_SURPRISE_NONE, 0.0f, -1, &without);
+    for (int policy = UW_ON_SURPRISE_NONE; policy <= UW_ON_SURPRISE_REPLAN; policy++) {
+        drive((uw_on_surprise)policy, 0.0f, -1, &with);
+        assert_true(isnan(with.score[0])); /* nothing was predicted yet */
+        for (int t = 0; t < 12; t++) {
+            assert_int_equal(with.reason[t], UW_ACT_PLANNED);
+            assert_false(with.surprised[t]);
+            if (t) CHECK_NEAR(with.score[t], 0.0, 1e-6);
+            assert_memory_equal(with.action[t], without.action[t], sizeof with.action[t]);
+        }
+    }
+}
+
+static void test_jump_is_told(void **state) {
+    (void)state;
+    seen s;
+    drive(UW_ON_SURPRISE_NONE, 0.1f, -1, &s);
+    CHECK_NEAR(s.score[6], 0.25, 1e-4);
+    for (int t = 0; t < 12; t++) {
+        assert_int_equal(s.reason[t], UW_ACT_PLANNED);
+        assert_int_equal(s.surprised[t], t == 6);
+    }
+    drive(UW_ON_SURPRISE_STOP, 0.08f, -1, &s); /* 0.16: within the band */
+    for (int t = 0; t < 12; t++) assert_int_equal(s.reason[t], UW_ACT_PLANNED);
+}
+
+static void test_stop_lasts(void **state) {
+    (void)state;
+    seen s;
+    drive(UW_ON_SURPRISE_STOP, 1.0f, -1, &s);
+    for (int t = 0; t < 12; t++) {
+        assert_int_equal(s.status[t], UW_OK);
+        assert_int_equal(s.reason[t], t < 6 ? UW_ACT_PLANNED : UW_ACT_STOPPED);
+        if (t >= 6) assert_true(s.action[t][0] == 0.0f && s.action[t][1] == 0.0f);
+    }
+    assert_true(s.surprised[6] &&
+                !s.surprised[7]); /* the model is right again, but it stays stopped */
+}
+
+static void test_hold_repeats(void **state) {
+    (void)state;
+    seen s;
+    drive(UW_ON_SURPRISE_HOLD, 1.0f, -1, &s);
+    for (int t = 0; t < 12; t++)
+        assert_int_equal(s.reason[t], t == 6 ? UW_ACT_HELD : UW_ACT_PLANNED);
+    assert_memory_equal(s.action[6], s.action[5], sizeof s.action[5]);
+}
+
+static void test_replan_forgets(void **state) {
+    (void)state;
+    seen s;
+    drive(UW_ON_SURPRISE_REPLAN, 1.0f, -1, &s);
+    for (int t = 0; t < 12; t++)
+        assert_int_equal(s.reason[t], t == 6 ? UW_ACT_REPLANNED : UW_ACT_PLANNED);
+    assert_int_equal(s.history[5], HISTORY);
+    assert_int_equal(s.history[6], 1);
+    assert_int_equal(s.history[7], 2);
+}
+
+/* After a lost picture nothing is predicted, so nothing can surprise. */
+static void test_gap_does_not_surprise(void **state) {
+    (void)state;
+    seen s;
+    drive(UW_ON_SURPRISE_STOP, 1.0f, 6, &s);
+    assert_int_equal(s.reason[6], UW_ACT_SAFE_OBSERVATION);
+    for (int t = 7; t < 12; t++) assert_int_equal(s.reason[t], UW_ACT_PLANNED);
+    assert_true(isnan(s.score[6]) && isnan(s.score[7]));
+}
+
+/* A model that cannot say what comes next is a surprise, and a reset ends a stop. */
+static void test_no_prediction_surprises(void **state) {
+    (void)state;
+    rig r = {.options = {.band = &BAND, .on_surprise = UW_ON_SURPRISE_STOP}};
+    rig_init(&r);
+    float action[POINT_A], next[POINT_D];
+    uw_act_info info = {0};
+    assert_int_equal(uw_controller_set_goal(r.controller, GOAL), UW_OK);
+    assert_int_equal(uw_controller_act(r.controller, START, action, &info), UW_OK);
+    point_step(START, action, next);
+    r.world.all_nan = true;
+    assert_int_equal(uw_controller_act(r.controller, next, action, &info), UW_OK);
+    assert_int_equal(info.reason, UW_ACT_STOPPED);
+    assert_true(info.surprised && isinf(info.surprise));
+    r.world.all_nan = false;
+    uw_controller_reset(r.controller, 2);
+    assert_int_equal(uw_controller_act(r.controller, START, action, &info), UW_OK);
+    assert_int_equal(info.reason, UW_ACT_PLANNED);
+    free(r.mem);
+}
+
+static void test_refuses_bad_bands(void **state) {
+    (void)state;
+    point_world world = {0};
+    uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
+    const uw_dynamics d = point_dynamics(&world, 1, N, o.planner.horizon);
+    float broken[POINT_D * POINT_D];
+    memcpy(broken, WHITEN, sizeof broken);
+    broken[5] = NAN;
+    const uw_band bad[] = {{POINT_D + 1, NO_MEAN, WHITEN, 1.0}, {POINT_D, NULL, WHITEN, 1.0},
+                           {POINT_D, NO_MEAN, NULL, 1.0},       {POINT_D, NO_MEAN, broken, 1.0},
+                           {POINT_D, NO_MEAN, WHITEN, 0.0},     {POINT_D, NO_MEAN, WHITEN, NAN}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        o.band = &bad[i];
+        assert_int_equal(uw_controller_memsize(&d.dims, &o), 0);
+    }
+    o.band = NULL;
+    o.on_surprise = UW_ON_SURPRISE_STOP; /* by which band? */
+    assert_int_equal(uw_controller_memsize(&d.dims, &o), 0);
+    o.band = &BAND;
+    assert_true(uw_controller_memsize(&d.dims, &o) > 0);
+    o.on_surprise = (uw_on_surprise)4;
+    assert_int_equal(uw_controller_memsize(&d.dims, &o), 0);
+    assert_string_equal(uw_on_surprise_str(UW_ON_SURPRISE_HOLD), "hold");
+    assert_string_equal(uw_on_surprise_str((uw_on_surprise)9), "?");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reaches_the_goal),    cmocka_unit_test(test_history_pairs_actions),
-        cmocka_unit_test(test_needs_a_goal),        cmocka_unit_test(test_safe_action),
-        cmocka_unit_test(test_max_change),          cmocka_unit_test(test_deadline_is_told),
+        cmocka_unit_test(test_reaches_the_goal),
+        cmocka_unit_test(test_history_pairs_actions),
+        cmocka_unit_test(test_needs_a_goal),
+        cmocka_unit_test(test_safe_action),
+        cmocka_unit_test(test_max_change),
+        cmocka_unit_test(test_deadline_is_told),
         cmocka_unit_test(test_refuses_bad_options),
+        cmocka_unit_test(test_band_is_silent),
+        cmocka_unit_test(test_jump_is_told),
+        cmocka_unit_test(test_stop_lasts),
+        cmocka_unit_test(test_hold_repeats),
+        cmocka_unit_test(test_replan_forgets),
+        cmocka_unit_test(test_gap_does_not_surprise),
+        cmocka_unit_test(test_no_prediction_surprises),
+        cmocka_unit_test(test_refuses_bad_bands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
