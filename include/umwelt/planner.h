@@ -21,6 +21,8 @@ typedef struct uw_dynamics_dims {
     int32_t latent_dim;   /* D */
     int32_t action_dim;   /* A: numbers per decision */
     int32_t history_size; /* latents a rollout starts from, >= 1 */
+    int32_t lead;         /* 1: past begins with the decision before z0, and is [history, A]; NULL = it stood
+                           * still, as before an episode.  0: past is [history - 1, A] */
     int32_t num_samples;  /* N: most candidates per rollout call */
     int32_t horizon;      /* H: longest rollout */
     size_t observation_bytes; /* of what encode reads: a frame, or columns */
@@ -33,8 +35,8 @@ typedef struct uw_dynamics {
     void *self;
     /* observation -> z [D]. */
     uw_status (*encode)(void *self, const void *observation, float *z);
-    /* z0 [history, D] (oldest first), past [history - 1, A] (actions between them; NULL when history is
-     * 1), actions [n, h, A] in the dynamics' units (the world's [-1, 1], unless whoever made them says
+    /* z0 [history, D] (oldest first), past [lead + history - 1, A] (actions between them; NULL when history
+     * is 1), actions [n, h, A] in the dynamics' units (the world's [-1, 1], unless whoever made them says
      * otherwise) -> z [n, h, D]. */
     uw_status (*rollout)(void *self, const float *z0, int32_t history, const float *past,
                          const float *actions, int32_t n, int32_t h, float *z);
@@ -189,7 +191,7 @@ UW_API void uw_planner_set_value(uw_planner *planner, const uw_value *value);
 
 /* Plan from latents to a goal latent.
  *
- * Shapes   z0: [history, D]; past: [history-1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable
+ * Shapes   z0: [history, D]; past: [lead + history - 1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable
  * Returns  UW_OK (also when the deadline was hit: the best so far); UW_ENONFINITE when a latent or every
  *          cost is not finite, and what the dynamics, the noise function or the value return: plan is
  *          untouched
