@@ -57,8 +57,10 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
                         uw_text *csv) {
     (void)side;
     static const char *const note[UW_NUM_DRIVERS] = {
-        "plans in its imagination", "random actions", "straight to the true goal",
-        "same planner, real physics", "scripted, knows everything", "does nothing", "the recorded actions"};
+        "plans in its imagination",   "random actions",
+        "straight to the true goal",  "same planner, real physics",
+        "scripted, knows everything", "does nothing",
+        "the recorded actions"};
     uw_interval_row rows[2 + UW_NUM_DRIVERS] = {0};
     int32_t n = 0;
     csv_head(csv, "driver,episodes,successes,rate,low,high\n");
@@ -390,51 +392,43 @@ bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress,
 
 /* ---- maps ----------------------------------------------------------------------------------- */
 
-static bool map_chart(const uw_report *r, int32_t side, const char *title, const char *label,
-                      const double *value, uw_svg_dress dress, uw_text *svg, uw_text *csv) {
+static bool map_chart(const uw_report *r, int32_t side, int32_t which, uw_svg_dress dress,
+                      uw_text *svg, uw_text *csv) {
     const uw_latent_map *m = &r->map[side];
-    if (m->n < 1 || !value) return false;
-    char axis[2][48];
+    if (m->n < 1 || which >= m->num_values) return false;
+    char axis[2][48], title[160];
     for (int i = 0; i < 2; i++)
         snprintf(axis[i], sizeof axis[i], "main direction %d (%d %% of variance)", i + 1,
                  (int)lround(100.0 * m->share[i]));
+    snprintf(title, sizeof title, "Latent map by %s", m->name[which]);
     csv_head(csv, "pc1,pc2,value\n");
     for (int32_t i = 0; csv && i < m->n; i++)
-        csv_numbers(csv, false, (const double[]){m->pc1[i], m->pc2[i], value[i]}, 3);
+        csv_numbers(csv, false, (const double[]){m->pc1[i], m->pc2[i], m->value[which][i]}, 3);
     const uw_map_chart chart = {.title = title,
                                 .x_label = axis[0],
                                 .y_label = axis[1],
-                                .value_label = label,
+                                .value_label = m->name[which],
                                 .x = m->pc1,
                                 .y = m->pc2,
-                                .value = value,
+                                .value = m->value[which],
                                 .n = m->n};
     uw__svg_map(svg, &chart, dress);
     return true;
 }
 
-static const char *state_name(const uw_report *r, int i, const char *fallback) {
-    return r->world && r->world->state_names && r->world->state_names[i] ? r->world->state_names[i]
-                                                                         : fallback;
-}
-
-bool uw__figure_map_x(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
+bool uw__figure_map_1(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                       uw_text *csv) {
-    return map_chart(r, side, "Latent map by first coordinate", state_name(r, 0, "state[0]"),
-                     r->map[side].x, dress, svg, csv);
+    return map_chart(r, side, 0, dress, svg, csv);
 }
 
-bool uw__figure_map_y(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
+bool uw__figure_map_2(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                       uw_text *csv) {
-    return map_chart(r, side, "Latent map by second coordinate", state_name(r, 1, "state[1]"),
-                     r->map[side].y, dress, svg, csv);
+    return map_chart(r, side, 1, dress, svg, csv);
 }
 
-bool uw__figure_map_path(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
-                         uw_text *csv) {
-    return map_chart(r, side, "Latent map by length of the way",
-                     "length of the shortest path from the corner", r->map[side].path, dress, svg,
-                     csv);
+bool uw__figure_map_3(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
+                      uw_text *csv) {
+    return map_chart(r, side, 2, dress, svg, csv);
 }
 
 /* ---- files ---------------------------------------------------------------------------------- */

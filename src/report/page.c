@@ -337,24 +337,35 @@ static void caring(const uw_report *r, uw_text *out) {
 }
 
 static void maps(const uw_report *r, uw_text *out) {
-    bool any = false;
-    for (int32_t i = 0; i < r->in->num_sides; i++) any = any || r->map[i].n > 0;
+    static uw_figure_fn *const draw[UW_MAP_VALUES] = {uw__figure_map_1, uw__figure_map_2,
+                                                      uw__figure_map_3};
+    bool any = false, recorded = false;
+    for (int32_t i = 0; i < r->in->num_sides; i++) {
+        any = any || r->map[i].n > 0;
+        recorded = recorded || r->map[i].recorded;
+    }
     if (!any) return;
     section_open(out, "map", "A map of its latent space",
-                 "Places all over the world, drawn, encoded, and laid flat along the two main "
-                 "directions of the "
-                 "latent. Colours that flow smoothly mean that the model has found the coordinate "
-                 "by itself; a gap is "
-                 "where it keeps places apart.");
+                 recorded ? "Rows of the recording, encoded, and laid flat along the two main "
+                            "directions of the latent. Colours that flow smoothly mean that the "
+                            "model has found that number by itself; colours that mix mean that "
+                            "these two directions do not show it."
+                          : "Places all over the world, drawn, encoded, and laid flat along the "
+                            "two main directions of the latent. Colours that flow smoothly mean "
+                            "that the model has found the coordinate by itself; a gap is where it "
+                            "keeps places apart.");
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         if (r->map[i].n < 1) continue;
         side_heading(r, i, out);
         uw__text_add(out, "<div class=\"grid maps\">");
-        figure(r, uw__figure_map_x, i, "First coordinate", "From left to right of the world.", out);
-        figure(r, uw__figure_map_y, i, "Second coordinate", "From top to bottom of the world.",
-               out);
-        figure(r, uw__figure_map_path, i, "Length of the way", "From one corner, around the wall.",
-               out);
+        for (int32_t k = 0; k < r->map[i].num_values; k++) {
+            uw_text title = {0};
+            uw__text_add(&title, "By ");
+            uw__text_escape(&title, r->map[i].name[k]);
+            figure(r, draw[k], i, title.data ? title.data : "", "", out);
+            out->failed = out->failed || title.failed;
+            uw__text_fini(&title);
+        }
         uw__text_add(out, "</div>\n");
     }
     section_close(out);

@@ -23,8 +23,11 @@ static uw_status gather(uw_context *ctx, uw_report *r, uw_err *err) {
     for (int32_t i = 0; i < r->in->num_sides && !s; i++) {
         s = uw__curves_read(r->in->sides[i].run_dir, &r->curves[i], err);
         if (!s)
-            s = uw__latent_map_make(ctx, r->in->sides[i].model, r->in->env, r->in->seed, &r->map[i],
-                                    err);
+            s = uw__latent_map_drawn(ctx, r->in->sides[i].model, r->in->env, r->in->seed,
+                                     &r->map[i], err);
+        if (!s && !r->map[i].n && r->in->dataset && *r->in->dataset)
+            s = uw__latent_map_recorded(ctx, r->in->sides[i].model, r->in->dataset,
+                                        r->in->sides[i].probe, &r->map[i], err);
     }
     if (!s && r->in->animation)
         s = uw__file_read(r->in->animation, MAX_GIF, &r->gif, &r->gif_bytes, err);

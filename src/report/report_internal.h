@@ -18,19 +18,23 @@ typedef struct uw_curves {
 uw_status uw__curves_read(const char *run_dir, uw_curves *out, uw_err *err);
 void uw__curves_fini(uw_curves *curves);
 
-/* Latents of states all over a world, on their two main directions; n 0 = none. */
+enum { UW_MAP_VALUES = 3 };
+/* Latents on their two main directions, with numbers to colour them by; n 0 = none. */
 typedef struct uw_latent_map {
-    int32_t n;
+    int32_t n, num_values;
     double *table; /* owns the columns below, each [n] */
-    double *pc1, *pc2, *x, *y;
-    double *path;    /* to the reference state; NULL when the world does not tell path lengths */
-    double share[2]; /* of the variance, per direction */
-    double reference[2];
+    double *pc1, *pc2, *value[UW_MAP_VALUES];
+    char name[UW_MAP_VALUES][96]; /* of the values */
+    double share[2];              /* of the variance, per direction */
+    bool recorded;                /* frames of the recording, not places drawn all over the world */
 } uw_latent_map;
-/* Draw, encode and project states of a two-dimensional world; leaves *out empty for other worlds.
- */
-uw_status uw__latent_map_make(uw_context *ctx, const uw_model *model, const char *env,
-                              uint64_t seed, uw_latent_map *out, uw_err *err);
+/* Of states drawn all over a two-dimensional world, coloured by both coordinates and by the length of the way from a
+ * corner; leaves *out empty for other worlds. */
+uw_status uw__latent_map_drawn(uw_context *ctx, const uw_model *model, const char *env,
+                               uint64_t seed, uw_latent_map *out, uw_err *err);
+/* Of a recording's rows, coloured by the columns that probe (nullable) reads best. */
+uw_status uw__latent_map_recorded(uw_context *ctx, const uw_model *model, const char *dataset,
+                                  const uw_probe_report *probe, uw_latent_map *out, uw_err *err);
 void uw__latent_map_fini(uw_latent_map *map);
 /* Project x [n, d] on its two main directions: pc1, pc2 [n], share [2].  Signs are fixed by the
  * largest weight of each direction.  Returns UW_ENOMEM. */
@@ -67,9 +71,9 @@ typedef bool uw_figure_fn(const uw_report *r, int32_t side, uw_svg_dress dress, 
     X(drift_unit, false)                                                                           \
     X(spectrum, false)                                                                             \
     X(robustness, false)                                                                           \
-    X(map_x, true)                                                                                 \
-    X(map_y, true)                                                                                 \
-    X(map_path, true)
+    X(map_1, true)                                                                                 \
+    X(map_2, true)                                                                                 \
+    X(map_3, true)
 #define X(name, per_side) uw_figure_fn uw__figure_##name;
 UW_FIGURE_MAP(X)
 #undef X

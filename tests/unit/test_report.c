@@ -113,8 +113,8 @@ static void test_compared_page_warns_of_the_weak_side(void **state) {
                                        "floor colour (7.0\xC2\xA0%)", NULL};
     check_page(path, want);
     static const char *const files[] = {
-        "success",    "losses-1", "losses-2",   "sigreg",  "rank",    "probes-2",  "drift",
-        "drift_unit", "spectrum", "robustness", "map_x-1", "map_y-1", "map_path-2"};
+        "success",    "losses-1", "losses-2",   "sigreg",  "rank",    "probes-2", "drift",
+        "drift_unit", "spectrum", "robustness", "map_1-1", "map_2-1", "map_3-2"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char name[64], why[160];
         snprintf(name, sizeof name, "figures/%s.svg", files[i]);
@@ -182,7 +182,8 @@ static void test_numbers_that_are_not(void **state) {
     CHECK_OK(synthetic_make(&s, 1, "t", NULL, NULL, &err), &err);
     const double nan = strtod("nan", NULL);
     for (int i = 0; i < s.probe[0].num_drift; i++)
-        s.probe[0].drift[i] = (uw_drift_row){i + 1, nan, nan, nan, nan};
+        s.probe[0].drift[i] = (uw_drift_row){
+            .step = i + 1, .error = nan, .persistence = nan, .ratio = nan, .rmse = nan};
     for (int i = 0; i < 32; i++) s.probe[0].eigenvalues[i] = nan;
     s.probe[0].probes[0].r2 = s.probe[0].probes[0].r = s.probe[0].probes[1].mlp_r2 = nan;
     s.train[0].validation_loss = nan;
