@@ -166,8 +166,8 @@ static void compare(uw_controller *c, uw_act_info *told) {
     if (!c->options.band || c->count == 0) return;
     const size_t d = (size_t)c->dynamics.dims.latent_dim;
     told->surprise = INFINITY;
-    if (!c->dynamics.rollout(c->dynamics.self, c->history, c->count, c->count > 1 ? c->past : NULL,
-                             c->last, 1, 1, c->error) &&
+    if (!c->dynamics.rollout(c->dynamics.self, c->history, c->count, past(c), c->last, 1, 1,
+                             c->error) &&
         uw__plan_finite(c->error, d)) {
         for (size_t i = 0; i < d; i++) c->error[i] = c->scratch[i] - c->error[i];
         told->surprise = uw__band_score(c->options.band, c->error);
