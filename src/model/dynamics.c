@@ -4,8 +4,8 @@
  * a block is rolled out over the whole horizon before the next begins.  Two ways through the
  * predictor:
  *
- *   markov  the residual MLP on raw actions: its weights are transposed once, at init, so that
- *           the GEMM packs them with straight copies
+ *   markov  the residual MLP on raw actions: its weights are laid out once, at init, in the
+ *           panels that the GEMM would make of them in every call
  *   window  everything else: a window of at most history_size latents and encoded actions,
  *           positions counted from the window's start, one predictor call per step
  *
@@ -15,7 +15,7 @@
 #include "dynamics_internal.h"
 #include "observe.h"
 
-enum { BLOCK = 64 }; /* candidates */
+enum { BLOCK = 64, MARKOV_BLOCK = 32 }; /* candidates; small ones share out over threads */
 enum { MAX_SAMPLES = 1 << 16, MAX_HORIZON = 4096, MAX_THREADS = 256 };
 
 /* ---- layout -------------------------------------------------------------------------------- */
@@ -28,9 +28,9 @@ static bool is_markov(const uw_net *net) {
 static void markov_lane(uw_arena *arena, const uw_net *net, uw_rollout_lane *l) {
     const size_t in = (size_t)(net->config.latent_dim + net->action_block);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
-    l->x = uw__take(arena, BLOCK * in);
-    l->h1 = uw__take(arena, BLOCK * hidden);
-    l->h2 = uw__take(arena, BLOCK * hidden);
+    l->x = uw__take(arena, MARKOV_BLOCK * in);
+    l->h1 = uw__take(arena, MARKOV_BLOCK * hidden);
+    l->h2 = uw__take(arena, MARKOV_BLOCK * hidden);
 }
 
 static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_limits *limits,
@@ -121,22 +121,33 @@ void uw__dynamics_action(const uw_model_dynamics *m, const float *a, float *out)
         out[i] = (a[i] - n->action_mean[i % dim]) / n->action_std[i % dim];
 }
 
-/* y [rows, out] = (y +) x [rows, in] w + b, with w transposed beforehand. */
+/* The columns of the next panel of weights when `left` remain: as the GEMM cuts them. */
+static size_t panel_width(size_t left) {
+    const size_t unit = 16, units = (left + unit - 1) / unit;
+    const size_t width = unit * (units == 1 ? 1 : units % 3 ? 2 : 3);
+    return left < width ? left : width;
+}
+
+/* y [rows, out] = (y +) x [rows, in] w + b, with w in panels: the GEMM reads them where they are.
+ */
 static void product(const uw_model_dynamics *m, float *scratch, const float *x, size_t ldx,
                     const float *w, const float *b, size_t rows, size_t in, size_t out, float *y,
                     size_t ldy, bool accumulate) {
-    const uw_gemm_args g = {.accumulate = accumulate,
-                            .m = rows,
-                            .n = out,
-                            .k = in,
-                            .a = x,
-                            .lda = ldx,
-                            .b = w,
-                            .ldb = out,
-                            .bias = b,
-                            .c = y,
-                            .ldc = ldy};
-    m->exec.k->gemm(&g, scratch);
+    for (size_t j = 0, width; j < out; j += width) {
+        width = panel_width(out - j);
+        const uw_gemm_args g = {.accumulate = accumulate,
+                                .m = rows,
+                                .n = width,
+                                .k = in,
+                                .a = x,
+                                .lda = ldx,
+                                .b = w + in * j,
+                                .ldb = width,
+                                .bias = b + j,
+                                .c = y + j,
+                                .ldc = ldy};
+        m->exec.k->gemm(&g, scratch);
+    }
 }
 
 static void markov_block(void *arg, size_t index, int32_t worker) {
@@ -147,7 +158,8 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
     float *scratch = uw__exec_gemm_scratch(&m->exec, worker);
     const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block, in = d + a;
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
-    const size_t first = index * BLOCK, rows = t->n - first < BLOCK ? t->n - first : BLOCK;
+    const size_t first = index * MARKOV_BLOCK,
+                 rows = t->n - first < MARKOV_BLOCK ? t->n - first : MARKOV_BLOCK;
     const float *b1 = uw__bind(net, net->at_predictor + 1, m->model->params);
     const float *b2 = uw__bind(net, net->at_predictor + 3, m->model->params);
     const float *b3 = uw__bind(net, net->at_predictor + 5, m->model->params);
@@ -235,18 +247,22 @@ static uw_status rollout(void *self, const float *z0, int32_t history, const flo
                          .n = (size_t)n,
                          .h = (size_t)h,
                          .z = z};
-    uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, BLOCK),
+    const size_t block = m->markov ? MARKOV_BLOCK : BLOCK;
+    uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, block),
                  m->markov ? markov_block : window_block, &t);
     return UW_OK;
 }
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-/* w [out, in] of tensor `index` -> wt [in, out]. */
-static void transpose(const uw_model *model, int32_t index, float *wt) {
+/* w [out, in] of tensor `index` -> panels [in, width], one behind the other. */
+static void lay_panels(const uw_model *model, int32_t index, float *panels) {
     const uw_linear l = uw__bind_linear(&model->net, index, false, model->params, NULL);
-    for (size_t o = 0; o < l.out; o++)
-        for (size_t i = 0; i < l.in; i++) wt[i * l.out + o] = l.w[o * l.in + i];
+    for (size_t j = 0, width; j < l.out; j += width) {
+        width = panel_width(l.out - j);
+        for (size_t i = 0; i < l.in; i++)
+            for (size_t o = 0; o < width; o++) *panels++ = l.w[(j + o) * l.in + i];
+    }
 }
 
 size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics_limits *limits) {
@@ -270,9 +286,9 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
     self->exec.k = ctx->kernels;
     self->exec.pool = parallel ? ctx->pool : NULL;
     if (self->markov) {
-        transpose(model, net->at_predictor, self->w1);
-        transpose(model, net->at_predictor + 2, self->w2);
-        transpose(model, net->at_predictor + 4, self->w3);
+        lay_panels(model, net->at_predictor, self->w1);
+        lay_panels(model, net->at_predictor + 2, self->w2);
+        lay_panels(model, net->at_predictor + 4, self->w3);
     }
     const size_t side = (size_t)net->config.image_size;
     *out = (uw_dynamics){.dims = {.latent_dim = net->config.latent_dim,

@@ -38,7 +38,7 @@ typedef struct uw_model_dynamics {
     bool markov;
     uw_encode_acts *encode_acts;
     float *x;                    /* [input_reals] one prepared observation */
-    float *w1, *w2, *w3;         /* markov: [in, out] */
+    float *w1, *w2, *w3;         /* markov: [in, out], in panels */
     uw_rollout_lane *lanes;      /* [num_workers] */
     uw_gradient_lane *gradients; /* [num_workers], with limits.gradient */
 } uw_model_dynamics;

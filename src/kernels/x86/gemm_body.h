@@ -2,7 +2,8 @@
  *
  * Plan: cut N into blocks and K into blocks; pack a block of op(B) into panels of one to three
  * vectors; sweep tiles of rows x panel over M with all accumulators in registers, A broadcast from
- * where it stands.  B that is contiguous along N and met by few rows is read in place instead.
+ * where it stands.  B that is contiguous along N and met by few rows, or stored as a panel, is read
+ * in place instead.
  *
  * An entry of C is one chain of FMAs per K block (two, of even and odd k, where N fits one vector),
  * blocks added in order: K, N and the transpositions alone fix the order, never M or the position
@@ -27,8 +28,9 @@ enum {
     N_BLOCK = 480,         /* packed block: at most K_BLOCK x (N_BLOCK + 3 VW) floats of scratch */
     M_BLOCK = 240,         /* rows of A that stay in the second-level cache while panels pass */
     PACKED_B = K_BLOCK * (N_BLOCK + 3 * VW), /* floats; the copy of A follows in the scratch */
-    WIDE_A = 96,       /* a transposed A with rows this long is copied, if enough columns meet it */
-    IN_PLACE_ROWS = 32 /* up to here packing B costs more than it saves */
+    WIDE_A = 96, /* a transposed A with rows this long is copied, if enough columns meet it */
+    IN_PLACE_ROWS = 32, /* up to here packing B costs more than it saves */
+    IN_PLACE_WIDTH = 48 /* a B stored no wider lies as densely as a panel */
 };
 _Static_assert(PACKED_B + K_BLOCK_TRANS_A * M_BLOCK <= UW_GEMM_SCRATCH, "both blocks fit");
 
@@ -248,7 +250,8 @@ static void copy_rows(float *dst, const float *src, size_t lds, size_t count, si
 static void block_run(const uw_gemm_args *g, size_t k0, size_t count, size_t j0, size_t width,
                       float *scratch) {
     const bool paired = panel_vecs(width) == 1 && !g->trans_a;
-    const bool in_place = !g->trans_b && g->m <= IN_PLACE_ROWS && !paired && width % VW == 0;
+    const bool dense = g->m <= IN_PLACE_ROWS || g->ldb <= IN_PLACE_WIDTH;
+    const bool in_place = !g->trans_b && dense && !paired && width % VW == 0;
     const float *b = g->b + (g->trans_b ? j0 * g->ldb + k0 : k0 * g->ldb + j0);
     for (size_t j = 0, step; j < width && !in_place; j += step) {
         const int vecs = panel_vecs(width - j);
