@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "special.h"
 #include "spectrum.h"
 
 enum { POWER_STEPS = 30, LLOYD_STEPS = 20, ANGLES = 512, MAX_KNOTS = 64 };
@@ -273,9 +274,8 @@ void uw__sigreg_null(int32_t d, int32_t directions, int32_t knots, const double 
     }
     between = mass > 0.0 ? between / mass : alone;
     const double variance = alone / directions + (1.0 - 1.0 / directions) * between;
-    const double freedom = 2.0 * *mean * *mean / variance, z99 = 2.3263478740408408;
-    const double root = 1.0 - 2.0 / (9.0 * freedom) + z99 * sqrt(2.0 / (9.0 * freedom));
-    *q99 = *mean * root * root * root;
+    const double freedom = 2.0 * *mean * *mean / variance;
+    *q99 = *mean / freedom * uw__chi2_quantile(freedom, 0.99);
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */
