@@ -158,6 +158,13 @@ UW_API const char *const *uw_env_names(void);
 UW_API const uw_factor *uw_env_factor(const uw_env_class *cls, const char *name,
                                       const char **nearest);
 
+/* Return the name, factors and check of a process ("ou"), or NULL: a world of numbers that uw_collect_run
+ * records, but that nobody steers towards a goal or looks at.  It is no class for uw_env_new: its other
+ * functions are NULL. */
+UW_API const uw_env_class *uw_process_find(const char *name);
+/* Return the names of all processes, NULL-terminated. */
+UW_API const char *const *uw_process_names(void);
+
 /* Make an instance with default values. Returns UW_ENOTFOUND with a "did you mean". */
 UW_API uw_status uw_env_new(const char *name, uw_env **out, uw_err *err);
 UW_API void uw_env_free(uw_env *env);

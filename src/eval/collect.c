@@ -18,6 +18,7 @@
 #include "fileio.h"
 #include "internal.h"
 #include "policy.h"
+#include "process.h"
 #include "rng.h"
 #include "variation.h"
 
@@ -358,8 +359,8 @@ static bool same_text(const char *a, const char *b) {
 }
 
 /* Refuse to continue a file that was collected otherwise: its later episodes would not belong. */
-static uw_status resume_check(const job *j, const char *path, const uw_dataset_meta *meta,
-                              uw_err *err) {
+uw_status uw__collect_resume_check(const uw_collect_options *options, const char *path,
+                                   const uw_dataset_meta *meta, uw_err *err) {
     uw_dataset *data = NULL;
     uw_status s = uw_dataset_open(path, &data, err);
     if (s) return s;
@@ -370,19 +371,26 @@ static uw_status resume_check(const job *j, const char *path, const uw_dataset_m
                        : !same_text(old->variation, meta->variation) ? "variation"
                        : old->action_repeat != meta->action_repeat   ? "action_repeat"
                        : old->seed != meta->seed                     ? "seed"
-                       : episodes > 0 && uw_dataset_episode_rows(data, 0) != j->options->steps + 1
+                       : episodes > 0 && uw_dataset_episode_rows(data, 0) != options->steps + 1
                            ? "steps"
                            : NULL;
     if (what) {
         s = uw_fail(err, UW_EINVAL, "%s: resume: wanted the %s it was collected with, got another",
                     path, what);
-    } else if (episodes > j->options->episodes) {
+    } else if (episodes > options->episodes) {
         s = uw_fail(err, UW_EINVAL, "%s: resume: wanted %d episodes, got a file with %lld", path,
-                    (int)j->options->episodes, (long long)episodes);
+                    (int)options->episodes, (long long)episodes);
     }
     if (s) uw_err_fix(err, "repeat the options of the first run, or write to another file");
     uw_dataset_close(data);
     return s;
+}
+
+uw_status uw__collect_stopped(const char *path, int64_t done, int64_t total, uw_err *err) {
+    uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %lld of %lld episodes", path, (long long)done,
+            (long long)total);
+    uw_err_fix(err, "the same command with --resume continues");
+    return UW_EINTERRUPTED;
 }
 
 /* Compute and record everything from `done` on; on a stop or an error the complete episodes stay.
@@ -409,10 +417,7 @@ static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recor
             if (s) return s;
             done++;
             if (!uw__progress(ctx, "collect", done, total) && done < total) {
-                uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %lld of %lld episodes", path,
-                        (long long)done, (long long)total);
-                uw_err_fix(err, "the same command with --resume continues");
-                return UW_EINTERRUPTED;
+                return uw__collect_stopped(path, done, total, err);
             }
         }
     }
@@ -420,9 +425,8 @@ static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recor
 }
 
 /* What the file holds now. */
-static uw_status measure(const job *j, const char *path, int64_t found, int64_t episodes,
-                         double seconds, uw_collect_result *out, uw_err *err) {
-    const int64_t rows = (int64_t)j->options->steps + 1;
+uw_status uw__collect_measure(const char *path, int64_t rows, int64_t found, int64_t episodes,
+                              double seconds, uw_collect_result *out, uw_err *err) {
     uint64_t bytes = 0;
     const uw_status s = uw__file_size(path, &bytes, err);
     if (s) return s;
@@ -430,8 +434,7 @@ static uw_status measure(const job *j, const char *path, int64_t found, int64_t 
                                .frames = episodes * rows,
                                .bytes = (int64_t)bytes,
                                .seconds = seconds,
-                               .new_frames = (episodes - found) * rows,
-                               .clipped = j->clipped};
+                               .new_frames = (episodes - found) * rows};
     return UW_OK;
 }
 
@@ -443,6 +446,8 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     uw_recorder *rec = NULL;
     char variation[MAX_VARIATION_TEXT];
     int64_t found = 0, episodes = 0;
+    const uw_process *process = uw__process_find(env);
+    if (process) return uw__collect_process(ctx, process, path, options, out, err);
     uw_status s = uw__world_find(env, &j.cls, err);
     if (s) return s;
     fill_usual(j.cls, &filled);
@@ -459,7 +464,7 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     uw_open_mode mode = options->overwrite ? UW_OPEN_OVERWRITE : UW_OPEN_NEW;
     if (options->resume && uw__file_exists(path)) {
         mode = UW_OPEN_APPEND;
-        s = resume_check(&j, path, &meta, err);
+        s = uw__collect_resume_check(options, path, &meta, err);
         if (s) goto done;
     }
     s = job_alloc(&j, ctx, path, err);
@@ -474,7 +479,9 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     if (!s) s = closed;
     if (!s || (s == UW_EINTERRUPTED && !closed)) {
         const uw_status measured =
-            measure(&j, path, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
+            uw__collect_measure(path, (int64_t)options->steps + 1, found, episodes,
+                                uw__clock_s() - started, out, s ? NULL : err);
+        if (!measured) out->clipped = j.clipped;
         if (!s) s = measured;
     }
 done:

@@ -107,9 +107,11 @@ static uw_status check_encoder(const uw_model_config *c, uw_err *err) {
 
 static uw_status check_predictor(const uw_model_config *c, uw_err *err) {
     uw_status s = UW_OK;
-    if (c->predictor == UW_PREDICTOR_NONE && c->action_dim)
-        return uw_fail(err, UW_EINVAL,
-                       "config: predictor, wanted mlp or adaln with actions, got none");
+    if (c->predictor == UW_PREDICTOR_NONE && c->action_dim) {
+        uw_fail(err, UW_EINVAL, "config: predictor, wanted mlp or adaln with actions, got none");
+        uw_err_fix(err, "set action=none to train without actions");
+        return UW_EINVAL;
+    }
     if (c->action_smooth_dim) {
         s = check_range("action_dim", -1, c->action_dim, 1, 1024, err);
         if (!s) s = check_range("action_hidden_dim", -1, c->action_hidden_dim, 1, 16384, err);
