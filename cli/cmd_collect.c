@@ -7,7 +7,7 @@
 static const cli_option options[] = {
     {"episodes", "N", "episodes to record", "600"},
     {"steps", "N", "decisions per episode (rows are one more)", "50, pusht 100"},
-    {"policy", "NAME", "random | expert | weak | none", "random, pusht weak"},
+    {"policy", "NAME", "random | expert | weak | none | push (pusht)", "random, pusht weak"},
     {"size", "PX", "edge of the recorded frames; 0 = none", "64"},
     {"hold", "N", "env steps that each action is held for", "1, two_room 5"},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation, per episode (repeatable)", NULL},
@@ -33,7 +33,7 @@ static int run(cli *c) {
     uw_collect_options o = UW_COLLECT_OPTIONS_DEFAULT;
     uw_variation variation;
     bool varied;
-    static const char *const policies[] = {"random", "expert", "weak", "none", NULL};
+    static const char *const policies[] = {"random", "expert", "weak", "none", "push", NULL};
     o.policy = cli_str(c, "policy", NULL);
     int code;
     world = uw_process_find(c->args[0]);

@@ -26,6 +26,8 @@ enum {
     UW_MAX_STATE_DIM = 32,
     UW_MAX_ACTION_DIM = 32,
     UW_MAX_READINGS = 16,
+    UW_POLICY_DRAWS = 6,
+    UW_POLICY_MEMORY = 8,
     UW_MAX_FRAME_SIZE = 1024 /* pixels: largest edge of a drawn frame */
 };
 
@@ -135,6 +137,13 @@ typedef struct uw_env_class {
     /* Write the action of the weak policy from independent uniform numbers [action_dim] in [-1, 1];
      * nullable: the numbers themselves. */
     void (*weak)(const void *self, const double *uniform, float *action);
+    /* Write the action of the policy that pushes things about, from uniform numbers in [0, 1) and normal ones,
+     * UW_POLICY_DRAWS each, and what it remembers: memory [UW_POLICY_MEMORY], zeros before an episode; nullable:
+     * there is no such policy here. */
+    void (*push)(const void *self, const double *uniform, const double *normal, double *memory,
+                 float *action);
+    /* Whether something has left what a picture shows, where an episode of `push` ends; nullable: never. */
+    bool (*astray)(const void *self);
     /* Sample a start and goal under values, a function of seed and index: hard or easy. */
     void (*sample_task)(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
     /* Length of a shortest path between two states around obstacles, in world units; INFINITY when

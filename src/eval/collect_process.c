@@ -143,7 +143,7 @@ uw_status uw__collect_process(uw_context *ctx, const uw_process *process, const 
     if (!s) s = closed;
     if (!s || (s == UW_EINTERRUPTED && !closed)) {
         const uw_status measured = uw__collect_measure(
-            path, w.rows, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
+            path, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
         if (!s) s = measured;
     }
 done:

@@ -151,7 +151,7 @@ uw_status uw__collect_resume_check(const uw_collect_options *options, const char
 /* Say UW_EINTERRUPTED, and how to go on. */
 uw_status uw__collect_stopped(const char *path, int64_t done, int64_t total, uw_err *err);
 /* Tell what the file holds now. */
-uw_status uw__collect_measure(const char *path, int64_t rows, int64_t found, int64_t episodes,
+uw_status uw__collect_measure(const char *path, int64_t found, int64_t episodes,
                               double seconds, uw_collect_result *out, uw_err *err);
 
 /* A piece of longer work: where its progress begins and of how much. */
