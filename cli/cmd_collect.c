@@ -7,7 +7,7 @@
 static const cli_option options[] = {
     {"episodes", "N", "episodes to record", "600"},
     {"steps", "N", "decisions per episode (rows are one more)", "50, pusht 100"},
-    {"policy", "NAME", "random | expert | weak | none", "random, pusht weak"},
+    {"policy", "NAME", "random | expert | weak | none | push (pusht)", "random, pusht weak"},
     {"size", "PX", "edge of the recorded frames; 0 = none", "64"},
     {"hold", "N", "env steps that each action is held for", "1, two_room 5"},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation, per episode (repeatable)", NULL},
@@ -33,10 +33,11 @@ static int run(cli *c) {
     uw_collect_options o = UW_COLLECT_OPTIONS_DEFAULT;
     uw_variation variation;
     bool varied;
-    static const char *const policies[] = {"random", "expert", "weak", "none", NULL};
+    static const char *const policies[] = {"random", "expert", "weak", "none", "push", NULL};
     o.policy = cli_str(c, "policy", NULL);
     int code;
-    if ((code = cli_world(c, c->args[0], &world)) ||
+    world = uw_process_find(c->args[0]);
+    if ((!world && (code = cli_world(c, c->args[0], &world))) ||
         (o.policy && (code = cli_name(c, "policy", o.policy, policies))) ||
         (code = cli_int(c, "episodes", o.episodes, 1, 10000000, &o.episodes)) ||
         (cli_flag(c, "steps") && (code = cli_int(c, "steps", 1, 1, 1000000, &o.steps))) ||
@@ -74,7 +75,8 @@ const cli_verb cli_collect = {
              "same bytes for any number of threads, and after a stop and --resume.",
     .examples = "  umwelt collect two_room --out experience.uw\n"
                 "  umwelt collect two_room --out red.uw --episodes 50 --variation agent.color=#d02020\n"
-                "  umwelt collect two_room --out any.uw --variation background.color~sample\n",
+                "  umwelt collect two_room --out any.uw --variation background.color~sample\n"
+                "  umwelt collect ou --out ou.uw --variation mixing=banana --variation rho=0.99,0.97\n",
     .min_args = 1,
     .max_args = 1,
     .options = options,

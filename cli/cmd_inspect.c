@@ -149,7 +149,8 @@ static uw_status inspect_foreign(cli *c, const char *path, uw_err *err) {
 /* ---- models -------------------------------------------------------------------------------------- */
 
 static void architecture_text(const uw_model_config *m, char *text, size_t size) {
-    static const char *const encoders[] = {"conv", "vit", "mlp"}, *const predictors[] = {"mlp", "adaln"};
+    static const char *const encoders[] = {"conv", "vit", "mlp", "coupling"};
+    static const char *const predictors[] = {"mlp", "adaln", "no"};
     snprintf(text, size, "%s encoder, latent %d, %s predictor, action block %d", encoders[m->encoder],
              m->latent_dim, predictors[m->predictor], m->action_dim * m->frameskip);
 }
@@ -301,12 +302,14 @@ static void print_numbers(cli *c, const uw_env_class *world) {
                                                 "state_unit", world->state_unit, "readings", readings));
 }
 
+/* A world, or a process, which has no state to set and nothing to draw. */
 static int inspect_world(cli *c, const uw_env_class *world) {
+    const bool process = uw_process_find(world->name);
     json_t *factors = json_array();
-    json_object_set_new(c->result, "format", json_string("world"));
+    json_object_set_new(c->result, "format", json_string(process ? "process" : "world"));
     json_object_set_new(c->result, "factors", factors);
-    cli_say(c, "%s: world\n", world->name);
-    print_numbers(c, world);
+    cli_say(c, "%s: %s\n", world->name, process ? "process, to collect and to train on" : "world");
+    if (!process) print_numbers(c, world);
     cli_say(c, "  %-24s %-8s %-20s %-13s %-9s %s\n", "factor of variation", "kind", "range", "default", "unit",
             "changes");
     for (int32_t i = 0; i < world->num_factors; i++) {
@@ -317,6 +320,9 @@ static int inspect_world(cli *c, const uw_env_class *world) {
             world->sample ? ", as stable-worldmodel does with the same seed (not what is ours)" : "");
     const char *pictures = cli_str(c, "pictures", NULL);
     uw_err err = {0};
+    if (pictures && process)
+        return cli_usage(c, world->name, "a world has some: umwelt inspect two_room --pictures DIR",
+                         "a process has no pictures");
     const uw_status status = pictures ? cli_world_pictures(c, world, pictures, &err) : UW_OK;
     if (status) return cli_fail(c, status, &err);
     return cli_finish(c);
@@ -324,7 +330,7 @@ static int inspect_world(cli *c, const uw_env_class *world) {
 
 static int run(cli *c) {
     const char *path = c->args[0];
-    const uw_env_class *world = uw_env_find(path);
+    const uw_env_class *process = uw_process_find(path), *world = process ? process : uw_env_find(path);
     const bool is_world = world && access(path, F_OK);
     const char *misplaced = is_world ? "preview" : "pictures";
     if (cli_flag(c, misplaced))

@@ -113,6 +113,7 @@ uw_status play_reset(play *p) {
         s = uw_controller_set_goal(p->pilot.controller, p->frame);
     }
     if (s) return s;
+    if (p->model) memset(p->past, 0, (size_t)p->history * (size_t)p->pilot.dynamics.dims.action_dim * sizeof(float));
     p->seed++;
     p->last = (uw_step){.distance = NAN};
     return play_wake(p);
@@ -129,7 +130,8 @@ static uw_status dream_on(play *p) {
         memmove(p->past, p->past + a, (size_t)(p->history - 1) * a * sizeof(float));
         p->num_window--;
     }
-    if (p->num_window > 0) memcpy(p->past + (size_t)(p->num_window - 1) * a, p->block, a * sizeof(float));
+    if (p->num_window > 0 || model->dims.lead)
+        memcpy(p->past + (size_t)(p->num_window - 1 + model->dims.lead) * a, p->block, a * sizeof(float));
     memcpy(p->window + (size_t)p->num_window * d, p->next, d * sizeof(float));
     p->num_window++;
     return remember(p, p->next);

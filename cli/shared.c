@@ -323,6 +323,9 @@ int cli_variation(cli *c, const uw_env_class *world, uw_variation *v, bool *any)
 }
 
 int cli_world(cli *c, const char *name, const uw_env_class **world) {
+    if (uw_process_find(name))
+        return cli_usage(c, name, "it is recorded (umwelt collect) and trained on",
+                         "wanted a world to act in, got a process");
     const int code = cli_name(c, "world", name, uw_env_names());
     *world = code ? NULL : uw_env_find(name);
     return code;

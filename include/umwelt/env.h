@@ -26,6 +26,8 @@ enum {
     UW_MAX_STATE_DIM = 32,
     UW_MAX_ACTION_DIM = 32,
     UW_MAX_READINGS = 16,
+    UW_POLICY_DRAWS = 6,
+    UW_POLICY_MEMORY = 8,
     UW_MAX_FRAME_SIZE = 1024 /* pixels: largest edge of a drawn frame */
 };
 
@@ -135,6 +137,13 @@ typedef struct uw_env_class {
     /* Write the action of the weak policy from independent uniform numbers [action_dim] in [-1, 1];
      * nullable: the numbers themselves. */
     void (*weak)(const void *self, const double *uniform, float *action);
+    /* Write the action of the policy that pushes things about, from uniform numbers in [0, 1) and normal ones,
+     * UW_POLICY_DRAWS each, and what it remembers: memory [UW_POLICY_MEMORY], zeros before an episode; nullable:
+     * there is no such policy here. */
+    void (*push)(const void *self, const double *uniform, const double *normal, double *memory,
+                 float *action);
+    /* Whether something has left what a picture shows, where an episode of `push` ends; nullable: never. */
+    bool (*astray)(const void *self);
     /* Sample a start and goal under values, a function of seed and index: hard or easy. */
     void (*sample_task)(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
     /* Length of a shortest path between two states around obstacles, in world units; INFINITY when
@@ -157,6 +166,13 @@ UW_API const char *const *uw_env_names(void);
 /* Return a factor of a class by name, or NULL; *nearest (nullable) gets the closest name. */
 UW_API const uw_factor *uw_env_factor(const uw_env_class *cls, const char *name,
                                       const char **nearest);
+
+/* Return the name, factors and check of a process ("ou"), or NULL: a world of numbers that uw_collect_run
+ * records, but that nobody steers towards a goal or looks at.  It is no class for uw_env_new: its other
+ * functions are NULL. */
+UW_API const uw_env_class *uw_process_find(const char *name);
+/* Return the names of all processes, NULL-terminated. */
+UW_API const char *const *uw_process_names(void);
 
 /* Make an instance with default values. Returns UW_ENOTFOUND with a "did you mean". */
 UW_API uw_status uw_env_new(const char *name, uw_env **out, uw_err *err);

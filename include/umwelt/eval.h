@@ -209,7 +209,8 @@ UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const cha
 typedef struct uw_collect_options {
     int32_t episodes;
     int32_t steps;           /* rows per episode = steps + 1; 0 = the world's usual ones */
-    const char *policy;      /* "random" (persistent heading), "expert", "weak", "none"; NULL = the usual one */
+    const char *policy;      /* "random" (persistent heading), "expert", "weak", "none", "push" (in pusht, whose
+                              * episodes end where something leaves the picture); NULL = the usual one */
     int32_t size;            /* frame edge in pixels; 0 = no pictures */
     int32_t action_repeat;   /* env steps per row, the action held; 0 = the world's usual ones */
     const uw_variation *variation; /* nullable */

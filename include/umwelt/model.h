@@ -27,17 +27,25 @@ typedef enum uw_input {
     UW_INPUT_SCALED = 0,         /* u8 / 127.5 - 1, 3 channels */
     UW_INPUT_IMAGENET = 1,       /* u8 * (1/255), ImageNet mean and std, 3 channels */
     UW_INPUT_FLOOR_RELATIVE = 2, /* 2 (x - median colour) and 2 |x - median colour|, 4 channels */
-    UW_INPUT_COLUMNS = 3         /* sensor columns, z-scored */
+    UW_INPUT_COLUMNS = 3,        /* sensor columns, z-scored */
+    UW_INPUT_CENTRED = 4         /* (u8 - mean of this pixel over the data) / one deviation, 3 channels */
 } uw_input;
 typedef enum uw_encoder_kind {
     UW_ENCODER_CONV = 0,
     UW_ENCODER_VIT = 1,
-    UW_ENCODER_MLP = 2
+    UW_ENCODER_MLP = 2,
+    UW_ENCODER_COUPLING = 3 /* additive couplings on columns as they are: invertible, keeps volume, no projector */
 } uw_encoder_kind;
 typedef enum uw_predictor_kind {
     UW_PREDICTOR_MLP = 0,  /* z' = z + W3 gelu(W2 gelu(W1 [z, a])), Markov */
-    UW_PREDICTOR_ADALN = 1 /* LeWM's causal transformer conditioned by AdaLN-zero */
+    UW_PREDICTOR_ADALN = 1, /* LeWM's causal transformer conditioned by AdaLN-zero */
+    UW_PREDICTOR_NONE = 2  /* z' = z: two views of one thing are drawn together; no actions */
 } uw_predictor_kind;
+
+typedef enum uw_conv_norm {
+    UW_CONV_NORM_NONE = 0,
+    UW_CONV_NORM_BATCH = 1 /* BatchNorm over rows and pixels, before GELU */
+} uw_conv_norm;
 
 enum { UW_MAX_CONV_LAYERS = 8 };
 
@@ -50,6 +58,8 @@ typedef struct uw_model_config {
     int32_t action_dim;    /* numbers per dataset row; 0 = no actions */
     int32_t frameskip;     /* dataset rows per model step; A = action_dim * frameskip */
     int32_t history_size;  /* frames the predictor sees, 1 .. 16 */
+    int32_t action_history; /* last actions (dataset rows) of the decision before, which the predictor sees
+                             * too; 0 = none, at most frameskip, history_size 1.  Before an episode: zeros */
     /* encoder */
     uw_encoder_kind encoder;
     int32_t conv_layers;                         /* GELU after each */
@@ -57,8 +67,10 @@ typedef struct uw_model_config {
     int32_t conv_kernel[UW_MAX_CONV_LAYERS];
     int32_t conv_stride[UW_MAX_CONV_LAYERS];
     int32_t conv_pad[UW_MAX_CONV_LAYERS];
+    uw_conv_norm conv_norm;                      /* after each, before GELU */
     int32_t vit_patch, vit_dim, vit_layers, vit_heads, vit_mlp_dim;
-    int32_t mlp_layers, mlp_dim;                 /* hidden layers with GELU; 0 layers = straight to projector */
+    int32_t mlp_layers, mlp_dim;                 /* hidden layers with GELU; 0 layers = straight to projector;
+                                                  * mlp_layers is the number of couplings, too */
     /* projector: Linear, BatchNorm, GELU, Linear; projector_dim 0 = one Linear without BatchNorm */
     int32_t projector_dim;
     int32_t latent_dim; /* D */
@@ -73,6 +85,8 @@ typedef struct uw_model_config {
     int32_t pred_proj_dim; /* prediction projector like the projector; 0 = none */
     /* optional head: [z_t, z_t+1] -> GELU hidden -> action; 0 = none */
     int32_t inverse_dim;
+    /* optional head: z_t -> Linear -> recorded numbers, z-scored; 0 = none */
+    int32_t readout_dim;
 } uw_model_config;
 
 /* What the model was made from; strings are the model's own. */
@@ -86,6 +100,7 @@ typedef struct uw_provenance {
     int32_t action_repeat;    /* env steps per dataset row (the action is held), >= 1 */
     const char *trained_factors; /* factors of variation seen in training, comma-separated, or "" */
     const char *observe;      /* comma-separated columns */
+    const char *readout;      /* columns that the readout was trained on, comma-separated, or "" */
 } uw_provenance;
 
 typedef struct uw_model uw_model;

@@ -59,6 +59,12 @@ typedef struct uw_train_config {
     bool sigreg_per_step;     /* LeWM: each time step its own sample; else all rows pooled */
     bool sigreg_times_n;      /* LeWM: the statistic is multiplied by its sample size */
     float inverse_weight, vicreg_weight;
+    float prediction_ramp;    /* fraction of training over which prediction and rollout weights grow from 0 */
+    int32_t extra_frames;     /* single frames per step, drawn at random, beside the windows: seen by SIGReg
+                               * and the readout alone */
+    char readout[256];        /* recorded numbers that a linear head reads off the latent: NAME or NAME[i] or
+                               * NAME[i-j], with :rad behind an angle; "" = no head, no labels */
+    float readout_weight;
     uw_augment augment;
     char augment_factors[256]; /* redraw: factors drawn at random, comma-separated */
     float augment_nominal_all, augment_nominal_each; /* probabilities that all / each stay nominal */

@@ -12,7 +12,7 @@ static const double drift_std = 0.4; /* radians */
 static const double least_magnitude = 0.2;
 static const double usual_expert_noise = 2.0;
 
-static const char *const names[] = {"random", "expert", "weak", "none"};
+static const char *const names[] = {"random", "expert", "weak", "none", "push"};
 enum { NUM_POLICIES = sizeof names / sizeof names[0] };
 
 bool uw__policy_parse(const char *name, uw_policy_kind *out, const char **nearest) {
@@ -92,6 +92,14 @@ static void act_weak(uw_policy *p, const void *self, float *action) {
     p->cls->weak(self, uniform, action);
 }
 
+/* As many numbers for every decision, so that what one needs does not move the next one's. */
+static void act_push(uw_policy *p, const void *self, float *action) {
+    double uniform[UW_POLICY_DRAWS], normal[UW_POLICY_DRAWS];
+    for (int i = 0; i < UW_POLICY_DRAWS; i++) uniform[i] = uw__rng_uniform64(&p->rng);
+    for (int i = 0; i < UW_POLICY_DRAWS; i++) normal[i] = (double)uw__rng_normal(&p->rng);
+    p->cls->push(self, uniform, normal, p->memory, action);
+}
+
 void uw__policy_act(uw_policy *p, const void *self, float *action) {
     const int32_t dim = p->cls->action_dim;
     switch (p->kind) {
@@ -108,6 +116,9 @@ void uw__policy_act(uw_policy *p, const void *self, float *action) {
     case UW_POLICY_WEAK:
         for (int32_t i = 0; i < dim; i++) action[i] = 2.0f * uw__rng_uniform(&p->rng) - 1.0f;
         if (p->cls->weak) act_weak(p, self, action);
+        break;
+    case UW_POLICY_PUSH:
+        act_push(p, self, action);
         break;
     case UW_POLICY_NONE:
         memset(action, 0, (size_t)dim * sizeof *action);

@@ -267,7 +267,8 @@ static const uw_reading readings[] = {
         .snapshot_bytes = sizeof(uw_push_memory), .save = uw__push_save,                           \
         .restore = uw__push_restore, .read = push_read, .draw = uw__push_draw,                     \
         .render = push_render, .oracle = uw__push_oracle, .straight = uw__push_straight,           \
-        .weak = uw__push_weak, .sample_task = uw__push_sample_task                                 \
+        .weak = uw__push_weak, .push = uw__push_about, .astray = uw__push_astray,                  \
+        .sample_task = uw__push_sample_task                                                        \
     }
 
 const uw_env_class uw__push_t = PUSH_T("pusht", push_step);

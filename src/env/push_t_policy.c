@@ -26,6 +26,16 @@ static const double contact_room = 3.0;  /* px: nearer than this to the edge cou
 static const double push_speed = 0.35;   /* largest action while pushing */
 static const double edge_room = 6.0;     /* px between tasks' bodies and the walls */
 
+/* Of the policy that pushes the block about. */
+static const double weak_share = 0.3;     /* episodes of the weak policy */
+static const double spread = 130.0;       /* px: targets around the block's centre, per axis */
+static const double homing = 0.15;        /* of the way from the block to the table's centre */
+static const double table_centre = 256.0; /* px */
+static const double low_target = 40.0, high_target = 472.0;    /* px */
+static const double agent_range = 250.0, block_range = 236.0;  /* px from the table's centre */
+static const double slowest = 0.1, fastest = 0.7, shake = 0.1; /* of an action */
+enum { LEAST_HELD = 2, MOST_HELD = 9 };                        /* env steps for one target */
+
 /* ---- simple ones
  * ---------------------------------------------------------------------------------- */
 
@@ -58,6 +68,54 @@ void uw__push_weak(const void *self, const double *uniform, float *action) {
             fmin(fmax(state[i] + uniform[i] * reach, block - weak_reach), block + weak_reach);
         action[i] = (float)clip((target - state[i]) / reach, 1.0);
     }
+}
+
+/* What uw__push_about remembers. */
+enum { MODE, LEFT, TARGET, SPEED = TARGET + 2 };
+enum { NOT_YET, WEAK, PUSHING };
+
+static void choose_target(const uw_push_world *world, const double *state, const double *uniform,
+                          double *memory) {
+    const cpVect rot = cpvforangle(state[4]);
+    const double *c = world->geometry[UW_PUSH_BLOCK].center;
+    const double centre[2] = {state[2] + rot.x * c[0] - rot.y * c[1],
+                              state[3] + rot.y * c[0] + rot.x * c[1]};
+    for (int i = 0; i < 2; i++) {
+        const double target =
+            centre[i] + spread * (2.0 * uniform[i] - 1.0) + homing * (table_centre - centre[i]);
+        memory[TARGET + i] = fmin(fmax(target, low_target), high_target);
+    }
+    memory[SPEED] = slowest + (fastest - slowest) * uniform[2];
+    memory[LEFT] = LEAST_HELD + floor(uniform[3] * (MOST_HELD - LEAST_HELD + 1));
+}
+
+bool uw__push_astray(const void *self) {
+    double state[UW_PUSH_STATE], most = 0.0;
+    uw__push_state(self, state);
+    for (int i = 0; i < 4; i++)
+        most = fmax(most, fabs(state[i] - table_centre) - (i < 2 ? agent_range : block_range));
+    return most > 0.0;
+}
+
+void uw__push_about(const void *self, const double *uniform, const double *normal, double *memory,
+                    float *action) {
+    double state[UW_PUSH_STATE];
+    uw__push_state(self, state);
+    if (memory[MODE] == NOT_YET) memory[MODE] = uniform[5] < weak_share ? WEAK : PUSHING;
+    if (memory[MODE] == WEAK) {
+        const double both_ways[2] = {2.0 * uniform[0] - 1.0, 2.0 * uniform[1] - 1.0};
+        uw__push_weak(self, both_ways, action);
+        return;
+    }
+    if (memory[LEFT]-- < 1.0) {
+        choose_target(self, state, uniform, memory);
+        memory[LEFT] -= 1.0;
+    }
+    const double x = (memory[TARGET] - state[0]) / reach;
+    const double y = (memory[TARGET + 1] - state[1]) / reach;
+    const double share = fmax(sqrt(x * x + y * y) / memory[SPEED], 1.0);
+    action[0] = (float)clip(x / share + shake * normal[0], 1.0);
+    action[1] = (float)clip(y / share + shake * normal[1], 1.0);
 }
 
 /* ---- the oracle

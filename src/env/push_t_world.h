@@ -162,6 +162,9 @@ uw_status uw__push_restore(void *self, const void *snapshot);
 void uw__push_oracle(const void *self, float *action);
 void uw__push_straight(const void *self, float *action);
 void uw__push_weak(const void *self, const double *uniform, float *action);
+bool uw__push_astray(const void *self);
+void uw__push_about(const void *self, const double *uniform, const double *normal, double *memory,
+                    float *action);
 void uw__push_sample_task(uint64_t seed, uint64_t index, const double *values, bool hard, uw_task *out);
 
 #endif

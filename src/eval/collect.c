@@ -18,6 +18,7 @@
 #include "fileio.h"
 #include "internal.h"
 #include "policy.h"
+#include "process.h"
 #include "rng.h"
 #include "variation.h"
 
@@ -48,6 +49,7 @@ typedef struct schema {
 /* One episode's rows, column after column. */
 typedef struct slot {
     unsigned char *data; /* [slot_bytes], part of the batch */
+    int64_t rows;        /* written */
     int64_t clipped;     /* rows whose action was outside [-1, 1] */
     uw_status status;
     uw_err err;
@@ -240,6 +242,11 @@ static uw_status carry_out(const job *j, slot *at, uw_env *env, const float *act
     return UW_OK;
 }
 
+/* Whether what `push` moves about has left the picture: nobody could learn from the rest. */
+static bool ends_early(const job *j, uw_env *env) {
+    return j->policy == UW_POLICY_PUSH && j->cls->astray && j->cls->astray(uw_env_self(env));
+}
+
 static uw_status record(const job *j, slot *at, uw_env *env, int64_t episode) {
     const uw_collect_options *o = j->options;
     uw_rng rng = uw__rng(o->seed, UW_STREAM_ENV, (uint64_t)episode + 1); /* 0 is a reset's own */
@@ -256,7 +263,8 @@ static uw_status record(const job *j, slot *at, uw_env *env, int64_t episode) {
     for (int64_t t = 0; t <= o->steps; t++) {
         float *action = cell(j, at, j->schema.action, t);
         write_row(j, at, env, t, &way);
-        if (t == o->steps) {
+        if (t == o->steps || ends_early(j, env)) {
+            at->rows = t + 1;
             for (int32_t i = 0; i < j->cls->action_dim; i++) action[i] = NAN;
             break;
         }
@@ -305,9 +313,16 @@ static uw_status options_check(const char *env, const char *path, const uw_colle
                            (int)ranges[i].value);
     const char *nearest = NULL;
     if (!uw__policy_parse(o->policy, &j->policy, &nearest)) {
-        uw_fail(err, UW_EINVAL, "%s: no such policy, wanted random, expert, weak or none, got '%s'",
-                path, o->policy);
+        uw_fail(err, UW_EINVAL,
+                "%s: no such policy, wanted random, expert, weak, none or push, got '%s'", path,
+                o->policy);
         if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
+        return UW_EINVAL;
+    }
+    if (j->policy == UW_POLICY_PUSH && !j->cls->push) {
+        uw_fail(err, UW_EINVAL, "%s: policy push, wanted a world with things to push, got %s", path,
+                env);
+        uw_err_fix(err, "collect pusht, or take --policy random");
         return UW_EINVAL;
     }
     if (o->variation) j->variation = *o->variation;
@@ -357,9 +372,15 @@ static bool same_text(const char *a, const char *b) {
     return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
+/* Whether an episode of these options may have so many rows: those of `push` may end early. */
+static bool could_be(const uw_collect_options *options, const uw_dataset_meta *meta, int64_t rows) {
+    const int64_t most = (int64_t)options->steps + 1;
+    return rows == most || (rows < most && same_text(meta->policy, "push"));
+}
+
 /* Refuse to continue a file that was collected otherwise: its later episodes would not belong. */
-static uw_status resume_check(const job *j, const char *path, const uw_dataset_meta *meta,
-                              uw_err *err) {
+uw_status uw__collect_resume_check(const uw_collect_options *options, const char *path,
+                                   const uw_dataset_meta *meta, uw_err *err) {
     uw_dataset *data = NULL;
     uw_status s = uw_dataset_open(path, &data, err);
     if (s) return s;
@@ -370,19 +391,26 @@ static uw_status resume_check(const job *j, const char *path, const uw_dataset_m
                        : !same_text(old->variation, meta->variation) ? "variation"
                        : old->action_repeat != meta->action_repeat   ? "action_repeat"
                        : old->seed != meta->seed                     ? "seed"
-                       : episodes > 0 && uw_dataset_episode_rows(data, 0) != j->options->steps + 1
+                       : episodes > 0 && !could_be(options, meta, uw_dataset_episode_rows(data, 0))
                            ? "steps"
                            : NULL;
     if (what) {
         s = uw_fail(err, UW_EINVAL, "%s: resume: wanted the %s it was collected with, got another",
                     path, what);
-    } else if (episodes > j->options->episodes) {
+    } else if (episodes > options->episodes) {
         s = uw_fail(err, UW_EINVAL, "%s: resume: wanted %d episodes, got a file with %lld", path,
-                    (int)j->options->episodes, (long long)episodes);
+                    (int)options->episodes, (long long)episodes);
     }
     if (s) uw_err_fix(err, "repeat the options of the first run, or write to another file");
     uw_dataset_close(data);
     return s;
+}
+
+uw_status uw__collect_stopped(const char *path, int64_t done, int64_t total, uw_err *err) {
+    uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %lld of %lld episodes", path, (long long)done,
+            (long long)total);
+    uw_err_fix(err, "the same command with --resume continues");
+    return UW_EINTERRUPTED;
 }
 
 /* Compute and record everything from `done` on; on a stop or an error the complete episodes stay.
@@ -390,7 +418,6 @@ static uw_status resume_check(const job *j, const char *path, const uw_dataset_m
 static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recorder *rec,
                              int64_t done, uw_err *err) {
     const int64_t total = j->options->episodes;
-    const int64_t rows = (int64_t)j->options->steps + 1;
     while (done < total) {
         const int64_t left = total - done;
         const size_t count = (size_t)(left < j->num_slots ? left : j->num_slots);
@@ -405,14 +432,11 @@ static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recor
             j->clipped += at->clipped;
             const void *cells[UW_MAX_COLUMNS];
             for (int32_t c = 0; c < j->schema.count; c++) cells[c] = cell(j, at, c, 0);
-            const uw_status s = uw_recorder_episode(rec, ctx, cells, rows, err);
+            const uw_status s = uw_recorder_episode(rec, ctx, cells, at->rows, err);
             if (s) return s;
             done++;
             if (!uw__progress(ctx, "collect", done, total) && done < total) {
-                uw_fail(err, UW_EINTERRUPTED, "%s: stopped after %lld of %lld episodes", path,
-                        (long long)done, (long long)total);
-                uw_err_fix(err, "the same command with --resume continues");
-                return UW_EINTERRUPTED;
+                return uw__collect_stopped(path, done, total, err);
             }
         }
     }
@@ -420,18 +444,25 @@ static uw_status run_batches(job *j, uw_context *ctx, const char *path, uw_recor
 }
 
 /* What the file holds now. */
-static uw_status measure(const job *j, const char *path, int64_t found, int64_t episodes,
-                         double seconds, uw_collect_result *out, uw_err *err) {
-    const int64_t rows = (int64_t)j->options->steps + 1;
+uw_status uw__collect_measure(const char *path, int64_t found, int64_t episodes, double seconds,
+                              uw_collect_result *out, uw_err *err) {
+    uw_dataset *data = NULL;
     uint64_t bytes = 0;
-    const uw_status s = uw__file_size(path, &bytes, err);
+    int64_t old = 0, all = 0;
+    uw_status s = uw__file_size(path, &bytes, err);
+    if (!s) s = uw_dataset_open(path, &data, err);
     if (s) return s;
+    for (int64_t e = 0; e < episodes; e++) {
+        const int64_t rows = uw_dataset_episode_rows(data, e);
+        all += rows;
+        old += e < found ? rows : 0;
+    }
+    uw_dataset_close(data);
     *out = (uw_collect_result){.episodes = episodes,
-                               .frames = episodes * rows,
+                               .frames = all,
                                .bytes = (int64_t)bytes,
                                .seconds = seconds,
-                               .new_frames = (episodes - found) * rows,
-                               .clipped = j->clipped};
+                               .new_frames = all - old};
     return UW_OK;
 }
 
@@ -443,6 +474,8 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     uw_recorder *rec = NULL;
     char variation[MAX_VARIATION_TEXT];
     int64_t found = 0, episodes = 0;
+    const uw_process *process = uw__process_find(env);
+    if (process) return uw__collect_process(ctx, process, path, options, out, err);
     uw_status s = uw__world_find(env, &j.cls, err);
     if (s) return s;
     fill_usual(j.cls, &filled);
@@ -459,7 +492,7 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     uw_open_mode mode = options->overwrite ? UW_OPEN_OVERWRITE : UW_OPEN_NEW;
     if (options->resume && uw__file_exists(path)) {
         mode = UW_OPEN_APPEND;
-        s = resume_check(&j, path, &meta, err);
+        s = uw__collect_resume_check(options, path, &meta, err);
         if (s) goto done;
     }
     s = job_alloc(&j, ctx, path, err);
@@ -473,8 +506,9 @@ uw_status uw_collect_run(uw_context *ctx, const char *env, const char *path,
     const uw_status closed = uw_recorder_close(rec, s ? NULL : err);
     if (!s) s = closed;
     if (!s || (s == UW_EINTERRUPTED && !closed)) {
-        const uw_status measured =
-            measure(&j, path, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
+        const uw_status measured = uw__collect_measure(
+            path, found, episodes, uw__clock_s() - started, out, s ? NULL : err);
+        if (!measured) out->clipped = j.clipped;
         if (!s) s = measured;
     }
 done:

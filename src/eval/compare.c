@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "eval_internal.h"
-#include "stats.h"
+#include "special.h"
 
 double uw_mcnemar(int32_t only_first, int32_t only_second) {
     const double less = fmin(only_first, only_second), n = (double)only_first + only_second;

@@ -138,6 +138,22 @@ bool uw__driver_plans(uw_driver driver);
 /* Find a world by name; UW_ENOTFOUND with a "did you mean". */
 uw_status uw__world_find(const char *name, const uw_env_class **out, uw_err *err);
 
+/* ---- collect.c: what collecting a process shares ---------------------------------------------------- */
+
+struct uw_process;
+/* Record episodes of a process; as uw_collect_run. */
+uw_status uw__collect_process(uw_context *ctx, const struct uw_process *process, const char *path,
+                              const uw_collect_options *options, uw_collect_result *out,
+                              uw_err *err);
+/* Refuse to continue a file that was collected otherwise. */
+uw_status uw__collect_resume_check(const uw_collect_options *options, const char *path,
+                                   const uw_dataset_meta *meta, uw_err *err);
+/* Say UW_EINTERRUPTED, and how to go on. */
+uw_status uw__collect_stopped(const char *path, int64_t done, int64_t total, uw_err *err);
+/* Tell what the file holds now. */
+uw_status uw__collect_measure(const char *path, int64_t found, int64_t episodes,
+                              double seconds, uw_collect_result *out, uw_err *err);
+
 /* A piece of longer work: where its progress begins and of how much. */
 typedef struct uw_part {
     const char *what;

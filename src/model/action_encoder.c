@@ -6,7 +6,7 @@
 
 struct uw_action_acts {
     size_t rows;
-    const uw_real *a; /* [rows, A], borrowed from the forward */
+    const uw_real *a; /* [rows, action_in], borrowed from the forward */
     uw_real *smooth;  /* [rows, smooth] */
     uw_real *h, *g;   /* [rows, hidden] before and after SiLU */
     uw_real *dh, *dsmooth;
@@ -16,7 +16,7 @@ struct uw_action_acts {
 uw_action_acts *uw__action_layout(uw_arena *arena, const uw_net *net, size_t max_rows,
                                   bool backward) {
     const size_t smooth = (size_t)net->config.action_smooth_dim;
-    const size_t hidden = (size_t)net->config.action_hidden_dim, in = (size_t)net->action_block;
+    const size_t hidden = (size_t)net->config.action_hidden_dim, in = (size_t)net->action_in;
     uw_action_acts tmp = {0}, *acts = uw_arena_alloc(arena, 1, sizeof *acts);
 
     if (smooth) {

@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdbool.h>
 
-const char *const uw__input_words[] = {"scaled", "imagenet", "floor_relative", "columns", NULL};
-const char *const uw__encoder_words[] = {"conv", "vit", "mlp", NULL};
-const char *const uw__predictor_words[] = {"mlp", "adaln", NULL};
+const char *const uw__input_words[] = {"scaled",  "imagenet", "floor_relative",
+                                       "columns", "centred",  NULL};
+const char *const uw__encoder_words[] = {"conv", "vit", "mlp", "coupling", NULL};
+const char *const uw__predictor_words[] = {"mlp", "adaln", "none", NULL};
+const char *const uw__conv_norm_words[] = {"none", "batch", NULL};
 
 #define FIELD(name, min, max)                                                                      \
     { #name, offsetof(uw_model_config, name), min, max }
@@ -23,7 +25,8 @@ static const uw_config_field fields[] = {
     FIELD(action_hidden_dim, 0, 16384), FIELD(predictor_layers, 0, 64),
     FIELD(predictor_heads, 0, 256),     FIELD(predictor_head_dim, 0, 1024),
     FIELD(predictor_mlp_dim, 1, 16384), FIELD(pred_proj_dim, 0, 16384),
-    FIELD(inverse_dim, 0, 16384),
+    FIELD(inverse_dim, 0, 16384),       FIELD(action_history, 0, 256),
+    FIELD(readout_dim, 0, 1024),
 };
 #undef FIELD
 
@@ -75,13 +78,24 @@ static uw_status check_vit(const uw_model_config *c, uw_err *err) {
     return check_range("vit_mlp_dim", -1, c->vit_mlp_dim, 1, 16384, err);
 }
 
+/* Volume can be kept between equal widths only. */
+static uw_status check_coupling(const uw_model_config *c, uw_err *err) {
+    uw_status s = check_range("mlp_layers", -1, c->mlp_layers, 1, 8, err);
+    if (!s) s = check_range("observe_dim", -1, c->observe_dim, 2, 1024, err);
+    if (s || c->latent_dim == c->observe_dim) return s;
+    return uw_fail(err, UW_EINVAL,
+                   "config: latent_dim, wanted %d = observe_dim for coupling, got %d",
+                   (int)c->observe_dim, (int)c->latent_dim);
+}
+
 static uw_status check_encoder(const uw_model_config *c, uw_err *err) {
     const bool columns = c->input == UW_INPUT_COLUMNS;
-    if (columns != (c->encoder == UW_ENCODER_MLP)) {
+    if (columns != (c->encoder == UW_ENCODER_MLP || c->encoder == UW_ENCODER_COUPLING)) {
         return uw_fail(err, UW_EINVAL, "config: encoder, wanted %s for %s, got %s",
-                       columns ? "mlp" : "conv or vit", columns ? "columns" : "pictures",
-                       uw__encoder_words[c->encoder]);
+                       columns ? "mlp or coupling" : "conv or vit",
+                       columns ? "columns" : "pictures", uw__encoder_words[c->encoder]);
     }
+    if (c->encoder == UW_ENCODER_COUPLING) return check_coupling(c, err);
     if (columns) {
         uw_status s = check_range("observe_dim", -1, c->observe_dim, 1, 65536, err);
         return s || !c->mlp_layers ? s : check_range("mlp_dim", -1, c->mlp_dim, 1, 16384, err);
@@ -93,6 +107,11 @@ static uw_status check_encoder(const uw_model_config *c, uw_err *err) {
 
 static uw_status check_predictor(const uw_model_config *c, uw_err *err) {
     uw_status s = UW_OK;
+    if (c->predictor == UW_PREDICTOR_NONE && c->action_dim) {
+        uw_fail(err, UW_EINVAL, "config: predictor, wanted mlp or adaln with actions, got none");
+        uw_err_fix(err, "set action=none to train without actions");
+        return UW_EINVAL;
+    }
     if (c->action_smooth_dim) {
         s = check_range("action_dim", -1, c->action_dim, 1, 1024, err);
         if (!s) s = check_range("action_hidden_dim", -1, c->action_hidden_dim, 1, 16384, err);
@@ -103,14 +122,21 @@ static uw_status check_predictor(const uw_model_config *c, uw_err *err) {
         if (!s) s = check_range("predictor_heads", -1, c->predictor_heads, 1, 256, err);
         if (!s) s = check_range("predictor_head_dim", -1, c->predictor_head_dim, 1, 1024, err);
     }
+    if (!s && c->action_history) {
+        s = check_range("action_dim", -1, c->action_dim, 1, 1024, err);
+        if (!s) s = check_range("action_history", -1, c->action_history, 1, c->frameskip, err);
+        /* a predictor that sees frames sees the actions between them */
+        if (!s) s = check_range("history_size", -1, c->history_size, 1, 1, err);
+    }
     if (!s && c->inverse_dim) s = check_range("action_dim", -1, c->action_dim, 1, 1024, err);
     return s;
 }
 
 uw_status uw__config_check(const uw_model_config *c, uw_err *err) {
-    uw_status s = check_range("input", -1, (int64_t)c->input, 0, UW_INPUT_COLUMNS, err);
-    if (!s) s = check_range("encoder", -1, (int64_t)c->encoder, 0, UW_ENCODER_MLP, err);
-    if (!s) s = check_range("predictor", -1, (int64_t)c->predictor, 0, UW_PREDICTOR_ADALN, err);
+    uw_status s = check_range("input", -1, (int64_t)c->input, 0, UW_INPUT_CENTRED, err);
+    if (!s) s = check_range("encoder", -1, (int64_t)c->encoder, 0, UW_ENCODER_COUPLING, err);
+    if (!s) s = check_range("predictor", -1, (int64_t)c->predictor, 0, UW_PREDICTOR_NONE, err);
+    if (!s) s = check_range("conv_norm", -1, (int64_t)c->conv_norm, 0, UW_CONV_NORM_BATCH, err);
     for (size_t i = 0; i < sizeof fields / sizeof *fields && !s; i++) {
         const int32_t value = *(const int32_t *)((const char *)c + fields[i].offset);
         s = check_range(fields[i].name, -1, value, fields[i].min, fields[i].max, err);

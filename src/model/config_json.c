@@ -22,6 +22,7 @@ static const word_key word_keys[] = {
     {"input", uw__input_words, offsetof(uw_model_config, input)},
     {"encoder", uw__encoder_words, offsetof(uw_model_config, encoder)},
     {"predictor", uw__predictor_words, offsetof(uw_model_config, predictor)},
+    {"conv_norm", uw__conv_norm_words, offsetof(uw_model_config, conv_norm)},
 };
 static const list_key list_keys[] = {
     {"conv_channels", offsetof(uw_model_config, conv_channels)},
@@ -29,10 +30,10 @@ static const list_key list_keys[] = {
     {"conv_stride", offsetof(uw_model_config, conv_stride)},
     {"conv_pad", offsetof(uw_model_config, conv_pad)},
 };
-enum { NUM_WORDS = 3, NUM_LISTS = 4, MAX_KEYS = 64 };
+enum { NUM_WORDS = 4, NUM_LISTS = 4, MAX_KEYS = 64 };
 
 _Static_assert(sizeof(uw_input) == sizeof(int) && sizeof(uw_encoder_kind) == sizeof(int) &&
-                   sizeof(uw_predictor_kind) == sizeof(int),
+                   sizeof(uw_predictor_kind) == sizeof(int) && sizeof(uw_conv_norm) == sizeof(int),
                "enums are read and written as int");
 
 static void *field_at(uw_model_config *config, size_t offset) {

@@ -26,7 +26,7 @@ static bool is_markov(const uw_net *net) {
 }
 
 static void markov_lane(uw_arena *arena, const uw_net *net, uw_rollout_lane *l) {
-    const size_t in = (size_t)(net->config.latent_dim + net->action_block);
+    const size_t in = (size_t)(net->config.latent_dim + net->action_in);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     l->x = uw__take(arena, MARKOV_BLOCK * in);
     l->h1 = uw__take(arena, MARKOV_BLOCK * hidden);
@@ -40,7 +40,7 @@ static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_li
     const size_t steps = window - 1 + (size_t)limits->horizon;
     l->action = uw__action_layout(arena, net, BLOCK * steps, false);
     l->predict = uw__predict_layout(arena, net, BLOCK, window, false);
-    l->a = uw__take(arena, BLOCK * steps * (size_t)net->action_block);
+    l->a = uw__take(arena, BLOCK * steps * (size_t)net->action_in);
     l->c = uw__take(arena, BLOCK * steps * cond);
     l->sequence = uw__take(arena, BLOCK * (steps + 1) * d);
     l->z_window = uw__take(arena, BLOCK * window * d);
@@ -51,7 +51,7 @@ static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_li
 static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
                                           const uw_dynamics_limits *limits, int32_t workers) {
     const uw_net *net = &model->net;
-    const size_t in = (size_t)(net->config.latent_dim + net->action_block);
+    const size_t in = (size_t)(net->config.latent_dim + net->action_in);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     const size_t d = (size_t)net->config.latent_dim;
     uw_model_dynamics tmp = {.model = model, .limits = *limits, .markov = is_markov(net)};
@@ -101,7 +101,7 @@ static uw_status encode(void *self, const void *observation, float *z) {
         if (!uw__observe_columns(net, &m->model->normalisers, observation, 1, m->x))
             return UW_ENONFINITE;
     } else {
-        uw__net_prepare(&m->exec, net, observation, 1, m->x);
+        uw__net_prepare(&m->exec, net, m->model->buffers, observation, 1, m->x);
     }
     uw__encode_forward(&m->exec, net, m->model->params, m->model->buffers, m->encode_acts, m->x, 1,
                        false, z);
@@ -110,15 +110,33 @@ static uw_status encode(void *self, const void *observation, float *z) {
 
 /* ---- rollouts ------------------------------------------------------------------------------ */
 
-void uw__dynamics_action(const uw_model_dynamics *m, const float *a, float *out) {
+/* Numbers of whole actions as the network sees them; from NULL: actions that stand still. */
+static void normalise(const uw_model_dynamics *m, const float *from, size_t count, float *out) {
     const uw_normalisers *n = &m->model->normalisers;
-    const size_t block = (size_t)m->model->net.action_block, dim = (size_t)n->action_dim;
-    if (dim == 0 || m->limits.normalised_actions) {
-        memcpy(out, a, block * sizeof *out);
+    const size_t dim = (size_t)n->action_dim;
+    if (from && (dim == 0 || m->limits.normalised_actions)) {
+        memcpy(out, from, count * sizeof *out);
         return;
     }
-    for (size_t i = 0; i < block; i++)
-        out[i] = (a[i] - n->action_mean[i % dim]) / n->action_std[i % dim];
+    for (size_t i = 0; i < count; i++) {
+        const float a = from ? from[i] : 0.0f;
+        out[i] = dim ? (a - n->action_mean[i % dim]) / n->action_std[i % dim] : a;
+    }
+}
+
+void uw__dynamics_action(const uw_model_dynamics *m, const float *a, const float *before,
+                         float *out) {
+    const size_t block = (size_t)m->model->net.action_block;
+    const size_t tail = (size_t)m->model->net.action_in - block;
+    normalise(m, a, block, out);
+    if (tail) normalise(m, before ? before + block - tail : NULL, tail, out + block);
+}
+
+const float *uw__dynamics_block(const uw_rollout_task *t, size_t i, ptrdiff_t s) {
+    const ptrdiff_t past = (ptrdiff_t)t->history - 1, lead = (ptrdiff_t)t->lead;
+    const size_t a = (size_t)t->m->model->net.action_block;
+    if (s >= past) return t->actions + (i * t->h + (size_t)(s - past)) * a;
+    return s + lead >= 0 && t->past ? t->past + (size_t)(s + lead) * a : NULL;
 }
 
 /* The columns of the next panel of weights when `left` remain: as the GEMM cuts them. */
@@ -156,7 +174,8 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
     const uw_net *net = &m->model->net;
     const uw_rollout_lane *l = &m->lanes[m->exec.num_workers == 1 ? 0 : worker];
     float *scratch = uw__exec_gemm_scratch(&m->exec, worker);
-    const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block, in = d + a;
+    const size_t d = (size_t)net->config.latent_dim, in = d + (size_t)net->action_in;
+    const size_t past = t->history - 1;
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     const size_t first = index * MARKOV_BLOCK,
                  rows = t->n - first < MARKOV_BLOCK ? t->n - first : MARKOV_BLOCK;
@@ -168,7 +187,9 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
         memcpy(l->x + r * in, t->z0 + (t->history - 1) * d, d * sizeof *l->x);
     for (size_t s = 0; s < t->h; s++) {
         for (size_t r = 0; r < rows; r++)
-            uw__dynamics_action(m, t->actions + ((first + r) * t->h + s) * a, l->x + r * in + d);
+            uw__dynamics_action(m, uw__dynamics_block(t, first + r, (ptrdiff_t)(past + s)),
+                                uw__dynamics_block(t, first + r, (ptrdiff_t)(past + s) - 1),
+                                l->x + r * in + d);
         product(m, scratch, l->x, in, m->w1, b1, rows, in, hidden, l->h1, hidden, false);
         m->exec.k->gelu(l->h1, l->h1, rows * hidden);
         product(m, scratch, l->h1, hidden, m->w2, b2, rows, hidden, hidden, l->h2, hidden, false);
@@ -185,16 +206,15 @@ static void window_start(const uw_rollout_task *t, const uw_rollout_lane *l, siz
                          size_t rows) {
     const uw_model_dynamics *m = t->m;
     const uw_net *net = &m->model->net;
-    const size_t d = (size_t)net->config.latent_dim, a = (size_t)net->action_block;
-    const size_t past = t->history - 1, steps = past + t->h;
+    const size_t d = (size_t)net->config.latent_dim, in = (size_t)net->action_in;
+    const size_t steps = t->history - 1 + t->h;
 
     for (size_t r = 0; r < rows; r++) {
         memcpy(l->sequence + r * (steps + 1) * d, t->z0, t->history * d * sizeof *t->z0);
-        for (size_t s = 0; s < steps; s++) {
-            const float *from =
-                s < past ? t->past + s * a : t->actions + ((first + r) * t->h + s - past) * a;
-            uw__dynamics_action(m, from, l->a + (r * steps + s) * a);
-        }
+        for (size_t s = 0; s < steps; s++)
+            uw__dynamics_action(m, uw__dynamics_block(t, first + r, (ptrdiff_t)s),
+                                uw__dynamics_block(t, first + r, (ptrdiff_t)s - 1),
+                                l->a + (r * steps + s) * in);
     }
     uw__action_forward(&m->exec, net, m->model->params, l->action, l->a, rows * steps, l->c);
 }
@@ -246,6 +266,7 @@ static uw_status rollout(void *self, const float *z0, int32_t history, const flo
                          .history = (size_t)history,
                          .n = (size_t)n,
                          .h = (size_t)h,
+                         .lead = m->model->net.config.action_history > 0,
                          .z = z};
     const size_t block = m->markov ? MARKOV_BLOCK : BLOCK;
     uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, block),
@@ -294,6 +315,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
     *out = (uw_dynamics){.dims = {.latent_dim = net->config.latent_dim,
                                   .action_dim = net->action_block,
                                   .history_size = net->config.history_size,
+                                  .lead = net->config.action_history > 0,
                                   .num_samples = limits->num_samples,
                                   .horizon = limits->horizon,
                                   .observation_bytes = net->config.input == UW_INPUT_COLUMNS

@@ -13,15 +13,10 @@ enum {
     BLOCK = 8
 }; /* candidates: activations of a backward are some thirty times those of a rollout */
 
-/* Steps that the predictor sees; a Markov one needs the last latent alone. */
-static size_t window_size(const uw_net *net) {
-    return net->config.predictor == UW_PREDICTOR_MLP ? 1 : (size_t)net->config.history_size;
-}
-
 uw_gradient_lane uw__dynamics_gradient_layout(uw_arena *arena, const uw_net *net,
                                               const uw_dynamics_limits *limits) {
     const size_t d = (size_t)net->config.latent_dim, cond = (size_t)net->cond_dim;
-    const size_t window = window_size(net), block = (size_t)net->action_block;
+    const size_t window = uw__net_history(net), block = (size_t)net->action_in;
     const size_t steps = (size_t)net->config.history_size - 1 + (size_t)limits->horizon;
     return (uw_gradient_lane){.action = uw__action_layout(arena, net, BLOCK * steps, true),
                               .predict = uw__predict_layout(arena, net, BLOCK, window, true),
@@ -45,7 +40,7 @@ typedef struct block {
     const uw_gradient_lane *l;
     const uw_net *net;
     size_t first, rows;
-    size_t past, steps, d, a, cond; /* steps = past + h */
+    size_t past, steps, d, a, in, cond; /* steps = past + h */
 } block;
 
 static void start(const block *b) {
@@ -59,12 +54,10 @@ static void start(const block *b) {
         memcpy(l->sequence + r * row, t->z0, t->history * b->d * sizeof *t->z0);
         memcpy(l->dsequence + r * row + t->history * b->d, t->dz + (b->first + r) * t->h * b->d,
                t->h * b->d * sizeof *t->dz);
-        for (size_t s = 0; s < b->steps; s++) {
-            const float *from = s < b->past
-                                    ? t->past + s * b->a
-                                    : t->actions + ((b->first + r) * t->h + s - b->past) * b->a;
-            uw__dynamics_action(t->m, from, l->a + (r * b->steps + s) * b->a);
-        }
+        for (size_t s = 0; s < b->steps; s++)
+            uw__dynamics_action(t->m, uw__dynamics_block(t, b->first + r, (ptrdiff_t)s),
+                                uw__dynamics_block(t, b->first + r, (ptrdiff_t)s - 1),
+                                l->a + (r * b->steps + s) * b->in);
     }
     uw__action_forward(&t->m->exec, b->net, t->m->model->params, l->action, l->a,
                        b->rows * b->steps, l->c);
@@ -72,7 +65,7 @@ static void start(const block *b) {
 
 /* The context of step s of the horizon: `w` latents and actions from `from` on. */
 static size_t context(const block *b, size_t s, size_t *from) {
-    const size_t known = b->t->history + s, most = window_size(b->net);
+    const size_t known = b->t->history + s, most = uw__net_history(b->net);
     const size_t w = known < most ? known : most;
     *from = known - w;
     return w;
@@ -120,7 +113,8 @@ static void step_backward(const block *b, size_t s) {
     }
 }
 
-/* From the actions as the network sees them to those that came in. */
+/* From the actions as the network sees them to those that came in: a block's own place, and the end
+ * of it where the next step saw it again. */
 static void finish(const block *b) {
     const uw_rollout_task *t = b->t;
     const uw_gradient_lane *l = b->l;
@@ -128,11 +122,16 @@ static void finish(const block *b) {
     const size_t dim = t->m->limits.normalised_actions ? 0 : (size_t)n->action_dim;
 
     uw__action_backward(&t->m->exec, b->net, t->m->model->params, l->action, l->dc, l->da, NULL);
+    const size_t tail = b->in - b->a;
     for (size_t r = 0; r < b->rows; r++) {
-        const float *from = l->da + (r * b->steps + b->past) * b->a;
-        float *to = t->dactions + (b->first + r) * t->h * b->a;
-        for (size_t i = 0; i < t->h * b->a; i++)
-            to[i] = dim ? from[i] / n->action_std[i % b->a % dim] : from[i];
+        for (size_t s = 0; s < t->h; s++) {
+            const float *from = l->da + (r * b->steps + b->past + s) * b->in;
+            const float *again = from + b->in + b->a; /* [tail], of step s + 1 */
+            float *to = t->dactions + ((b->first + r) * t->h + s) * b->a;
+            memcpy(to, from, b->a * sizeof *to);
+            for (size_t i = 0; i < tail && s + 1 < t->h; i++) to[b->a - tail + i] += again[i];
+            for (size_t i = 0; i < b->a && dim; i++) to[i] /= n->action_std[i % dim];
+        }
     }
 }
 
@@ -149,6 +148,7 @@ static void gradient_block(void *arg, size_t index, int32_t worker) {
                      .steps = past + t->h,
                      .d = (size_t)net->config.latent_dim,
                      .a = (size_t)net->action_block,
+                     .in = (size_t)net->action_in,
                      .cond = (size_t)net->cond_dim};
     start(&b);
     for (size_t s = 0; s < t->h; s++) step_forward(&b, s);
@@ -172,6 +172,7 @@ uw_status uw__dynamics_gradient(void *self, const float *z0, int32_t history, co
                          .history = (size_t)history,
                          .n = (size_t)n,
                          .h = (size_t)h,
+                         .lead = m->model->net.config.action_history > 0,
                          .dz = dz,
                          .dactions = dactions};
     uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, BLOCK), gradient_block, &t);

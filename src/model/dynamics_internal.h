@@ -8,12 +8,12 @@
 /* What one worker needs to roll out; a serial instance has one. */
 typedef struct uw_rollout_lane {
     /* markov */
-    float *x;       /* [block, D + A] */
+    float *x;       /* [block, D + action_in] */
     float *h1, *h2; /* [block, hidden] */
     /* window */
     uw_action_acts *action;
     uw_predict_acts *predict;
-    float *a;                         /* [block, steps, A] normalised actions, past included */
+    float *a;                         /* [block, steps, action_in] normalised, past included */
     float *c;                         /* [block, steps, cond] */
     float *sequence;                  /* [block, history + horizon, D] */
     float *z_window, *c_window, *out; /* [block, window, D or cond] */
@@ -23,7 +23,7 @@ typedef struct uw_rollout_lane {
 typedef struct uw_gradient_lane {
     uw_action_acts *action;
     uw_predict_acts *predict;
-    float *a, *da;               /* [block, steps, A] */
+    float *a, *da;               /* [block, steps, action_in] */
     float *c, *dc;               /* [block, steps, cond] */
     float *sequence, *dsequence; /* [block, history + horizon, D] */
     float *z_window, *dz_window; /* [block, window, D] */
@@ -48,13 +48,19 @@ typedef struct uw_rollout_task {
     uw_model_dynamics *m;
     const float *z0, *past, *actions;
     size_t history, n, h;
+    size_t lead; /* 1: past begins with the decision before z0 */
     float *z;        /* rollout: [n, h, D] */
     const float *dz; /* gradient: [n, h, D] */
     float *dactions; /* gradient: [n, h, A] */
 } uw_rollout_task;
 
-/* out [A] = the block of actions as the network sees it. */
-void uw__dynamics_action(const uw_model_dynamics *m, const float *a, float *out);
+/* out [action_in] = a block of actions [A] and the end of the one before it (NULL = there was none) as
+ * the network sees them. */
+void uw__dynamics_action(const uw_model_dynamics *m, const float *a, const float *before,
+                         float *out);
+/* Return the block that step s of candidate i takes, 0 <= s < history - 1 + h, those of the past first;
+ * s = -1: the decision before all of them, or NULL. */
+const float *uw__dynamics_block(const uw_rollout_task *t, size_t i, ptrdiff_t s);
 /* Whether a call keeps the limits and brings what it has to. */
 bool uw__dynamics_call_ok(const uw_model_dynamics *m, int32_t history, const float *past, int32_t n,
                           int32_t h);

@@ -1,10 +1,23 @@
 /* Encoder and projector as one pass: prepared observations in, latents out.
  *
- * The encoder may take its rows in chunks and keep the activations of one; the projector, whose
- * BatchNorm sees the whole batch, never does. */
+ * The encoder may take its rows in chunks and keep the activations of one; what has BatchNorm,
+ * which sees the whole batch, never does: the projector, and convolutions with conv_norm. */
+#include <string.h>
+
 #include "parts.h"
 
 static const size_t KEEP_ALL_BYTES = (size_t)4 << 30, CHUNK_BYTES = (size_t)1 << 30;
+
+/* Whether the encoder has statistics across rows, so that no row can be computed without the rest.
+ */
+static bool sees_batch(const uw_net *net) {
+    return net->config.encoder == UW_ENCODER_CONV && net->config.conv_norm == UW_CONV_NORM_BATCH;
+}
+
+/* What keeps volume must not be scaled afterwards. */
+static bool has_projector(const uw_net *net) {
+    return net->config.encoder != UW_ENCODER_COUPLING;
+}
 
 static uw_encode_acts *layout(uw_arena *arena, const uw_net *net, size_t max_rows, size_t chunk,
                               bool backward) {
@@ -24,9 +37,13 @@ static uw_encode_acts *layout(uw_arena *arena, const uw_net *net, size_t max_row
     case UW_ENCODER_MLP:
         uw__mlp_encoder_layout(arena, net, chunk, backward, &tmp.mlp);
         break;
+    case UW_ENCODER_COUPLING:
+        uw__coupling_layout(arena, net, chunk, backward, &tmp.coupling);
+        break;
     }
-    uw__projector_layout(arena, features, (size_t)cfg->projector_dim, (size_t)cfg->latent_dim,
-                         max_rows, backward, &tmp.projector);
+    if (has_projector(net))
+        uw__projector_layout(arena, features, (size_t)cfg->projector_dim, (size_t)cfg->latent_dim,
+                             max_rows, backward, &tmp.projector);
     if (acts && !arena->failed) *acts = tmp;
     return acts;
 }
@@ -38,10 +55,12 @@ uw_encode_acts *uw__encode_layout(uw_arena *arena, const uw_net *net, size_t max
 
 uw_encode_acts *uw__encode_layout_chunked(uw_arena *arena, const uw_net *net, size_t max_rows,
                                           size_t chunk) {
-    return layout(arena, net, max_rows, chunk < max_rows ? chunk : max_rows, true);
+    const bool whole = sees_batch(net) || chunk >= max_rows;
+    return layout(arena, net, max_rows, whole ? max_rows : chunk, true);
 }
 
 size_t uw__encode_chunk(const uw_net *net, size_t rows) {
+    if (sees_batch(net)) return rows;
     uw_arena all = UW_ARENA_MEASURE, one = UW_ARENA_MEASURE, two = UW_ARENA_MEASURE;
     layout(&all, net, rows, rows, true);
     if (!all.failed && all.used <= KEEP_ALL_BYTES) return rows;
@@ -66,13 +85,17 @@ static void encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *
     uw_real *f = acts->f + at * (size_t)net->feature_dim;
     switch (net->config.encoder) {
     case UW_ENCODER_CONV:
-        uw__conv_encoder_forward(e, net, params, &acts->conv, x, rows, f);
+        uw__conv_encoder_forward(e, net, params, acts->buffers, &acts->conv, x, rows, acts->train,
+                                 f);
         break;
     case UW_ENCODER_VIT:
         uw__vit_encoder_forward(e, net, params, &acts->vit, x, rows, f);
         break;
     case UW_ENCODER_MLP:
         uw__mlp_encoder_forward(e, net, params, &acts->mlp, x, rows, f);
+        break;
+    case UW_ENCODER_COUPLING:
+        uw__coupling_forward(e, net, params, &acts->coupling, x, rows, f);
         break;
     }
 }
@@ -92,6 +115,9 @@ static void encoder_backward(const uw_exec *e, const uw_net *net, const uw_real 
     case UW_ENCODER_MLP:
         uw__mlp_encoder_backward(e, net, params, &acts->mlp, x, df, rows, grads);
         break;
+    case UW_ENCODER_COUPLING:
+        uw__coupling_backward(e, net, params, &acts->coupling, df, rows, grads);
+        break;
     }
 }
 
@@ -101,17 +127,25 @@ void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *para
                         uw_real *buffers, uw_encode_acts *acts, const uw_real *x, size_t rows,
                         bool train, uw_real *z) {
     acts->rows = rows;
+    acts->train = train;
     acts->x = x;
+    acts->buffers = buffers;
     for (size_t at = 0; at < rows; at += acts->chunk) encoder_forward(e, net, params, acts, at);
-    uw__projector_forward(e, net, net->at_projector, (size_t)net->config.projector_dim, params,
-                          buffers, &acts->projector, acts->f, rows, train, z);
+    if (has_projector(net))
+        uw__projector_forward(e, net, net->at_projector, (size_t)net->config.projector_dim, params,
+                              buffers, &acts->projector, acts->f, rows, train, z);
+    else
+        memcpy(z, acts->f, rows * (size_t)net->feature_dim * sizeof *z);
 }
 
 void uw__encode_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                          uw_encode_acts *acts, const uw_real *dz, uw_real *grads) {
     const size_t chunks = (acts->rows + acts->chunk - 1) / acts->chunk;
-    uw__projector_backward(e, net, net->at_projector, (size_t)net->config.projector_dim, params,
-                           &acts->projector, dz, acts->rows, acts->df, grads);
+    if (has_projector(net))
+        uw__projector_backward(e, net, net->at_projector, (size_t)net->config.projector_dim, params,
+                               &acts->projector, dz, acts->rows, acts->df, grads);
+    else
+        memcpy(acts->df, dz, acts->rows * (size_t)net->feature_dim * sizeof *dz);
     /* The forward ended with the last chunk, whose activations are still there. */
     for (size_t i = chunks; i-- > 0;) {
         if (i + 1 < chunks) encoder_forward(e, net, params, acts, i * acts->chunk);

@@ -1,4 +1,5 @@
-/* The convolutional encoder: strided convolutions with GELU over NHWC pictures.
+/* The convolutional encoder: strided convolutions with GELU over NHWC pictures, with or without
+ * BatchNorm between the two; its rows are pixels, so that one layer of it serves both places.
  *
  * Trap: the features are flattened channel-major, [C, y, x], as PyTorch's flatten of NCHW does; the
  * activations are pixel-major. */
@@ -6,11 +7,20 @@
 
 enum { FLATTEN_BLOCK = 16 }; /* pictures per task */
 
+static bool has_norm(const uw_net *net) {
+    return net->config.conv_norm == UW_CONV_NORM_BATCH;
+}
+
+/* The index of a layer's weight; its norm, when there is one, begins two behind it. */
+static int32_t tensor_at(const uw_net *net, int32_t layer) {
+    return net->at_encoder + (has_norm(net) ? 7 : 2) * layer;
+}
+
 uw_conv uw__conv_encoder_layer(const uw_net *net, int32_t i, const uw_real *params,
                                uw_real *grads) {
     const uw_model_config *cfg = &net->config;
     size_t side = (size_t)cfg->image_size, channels = (size_t)net->channels;
-    uw_conv c = {.gelu = true};
+    uw_conv c = {.gelu = !has_norm(net)};
 
     for (int32_t l = 0; l <= i; l++) {
         const size_t kernel = (size_t)cfg->conv_kernel[l], stride = (size_t)cfg->conv_stride[l];
@@ -29,7 +39,7 @@ uw_conv uw__conv_encoder_layer(const uw_net *net, int32_t i, const uw_real *para
         channels = c.out_c;
     }
     if (params) {
-        const int32_t at = net->at_encoder + 2 * i;
+        const int32_t at = tensor_at(net, i);
         c.w = uw__bind(net, at, params);
         c.b = uw__bind(net, at + 1, params);
         c.dw = uw__bind_grad(net, at, grads);
@@ -61,6 +71,10 @@ void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows
         } else { /* layers take turns in the two buffers, GELU in place */
             acts->pre[i] = acts->act[i] = acts->d[i % 2];
         }
+        if (!has_norm(net)) continue;
+        acts->conv[i] = backward ? uw__take(arena, max_rows * layer_reals(&c)) : acts->pre[i];
+        acts->mean[i] = uw__take(arena, c.out_c);
+        acts->rstd[i] = uw__take(arena, c.out_c);
     }
 }
 
@@ -97,13 +111,20 @@ static void unflatten_block(void *arg, size_t index, int32_t worker) {
 }
 
 void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                              uw_conv_acts *acts, const uw_real *x, size_t rows, uw_real *f) {
+                              uw_real *buffers, uw_conv_acts *acts, const uw_real *x, size_t rows,
+                              bool train, uw_real *f) {
     const int32_t layers = net->config.conv_layers;
     uw_conv c = {0};
     for (int32_t i = 0; i < layers; i++) {
         c = uw__conv_encoder_layer(net, i, params, NULL);
-        uw__conv_forward(e, &c, acts->pre[i], acts->act[i], i ? acts->act[i - 1] : x, rows,
-                         acts->work);
+        uw__conv_forward(e, &c, has_norm(net) ? acts->conv[i] : acts->pre[i], acts->act[i],
+                         i ? acts->act[i - 1] : x, rows, acts->work);
+        if (!has_norm(net)) continue;
+        const uw_batchnorm norm =
+            uw__bind_batchnorm(net, tensor_at(net, i) + 2, params, buffers, NULL);
+        uw__batchnorm_forward(e, &norm, acts->pre[i], acts->mean[i], acts->rstd[i], acts->conv[i],
+                              rows * c.d.out_y * c.d.out_x, train);
+        uw__map(e, e->k->gelu, acts->act[i], acts->pre[i], rows * layer_reals(&c));
     }
     flatten_task t = {.features = f,
                       .pictures = acts->act[layers - 1],
@@ -130,6 +151,13 @@ void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_rea
                  unflatten_block, &t);
     for (int32_t i = layers - 1; i >= 0; i--) {
         const uw_conv c = uw__conv_encoder_layer(net, i, params, grads);
+        if (has_norm(net)) {
+            const uw_batchnorm norm =
+                uw__bind_batchnorm(net, tensor_at(net, i) + 2, params, NULL, grads);
+            uw__map_backward(e, e->k->gelu_backward, d, d, acts->pre[i], rows * layer_reals(&c));
+            uw__batchnorm_backward(e, &norm, d, d, acts->conv[i], acts->mean[i], acts->rstd[i],
+                                   rows * c.d.out_y * c.d.out_x);
+        }
         /* nobody asks for the gradient of the picture itself */
         uw__conv_backward(e, &c, i ? next : NULL, d, acts->pre[i], i ? acts->act[i - 1] : x, rows,
                           acts->work);

@@ -40,6 +40,7 @@ static bool copy_provenance(uw_model *model, const uw_provenance *from) {
     p->config_json = model->strings[4] = copy_string(from->config_json);
     p->trained_factors = model->strings[5] = copy_string(from->trained_factors);
     p->observe = model->strings[6] = copy_string(from->observe);
+    p->readout = model->strings[7] = copy_string(from->readout);
     for (size_t i = 0; i < sizeof model->strings / sizeof *model->strings; i++)
         if (!model->strings[i]) return false;
     return true;

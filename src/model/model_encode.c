@@ -83,7 +83,7 @@ uw_status uw_model_encode(uw_context *ctx, const uw_model *model, const uint8_t 
     for (size_t at = 0; at < (size_t)n && !s; at += chunk) {
         const size_t rows = (size_t)n - at < chunk ? (size_t)n - at : chunk;
         if (frames) {
-            uw__net_prepare(&e.exec, net, frames + at * frame_bytes, rows, e.x);
+            uw__net_prepare(&e.exec, net, model->buffers, frames + at * frame_bytes, rows, e.x);
         } else if (!uw__observe_columns(net, &model->normalisers, columns + at * net->input_reals,
                                         rows, e.x)) {
             s = uw_fail(

@@ -3,7 +3,7 @@
  *   umwelt.version       of the writer
  *   umwelt.config        the model's configuration, flat JSON
  *   umwelt.normalisers   action_mean, action_std, observe_mean, observe_std: lists of numbers
- *   umwelt.provenance    preset, env, dataset_hash, seed, action_repeat, trained_factors, observe
+ *   umwelt.provenance    preset, env, dataset_hash, seed, action_repeat, trained_factors, observe, readout
  *   umwelt.training      every resolved key of the training that made it, as it was given
  *
  * Reading trusts nothing: header, then configuration, then every tensor's name, type, shape and
@@ -98,6 +98,7 @@ static uw_status read_provenance(const char *path, const uw_safetensors *file, u
     p->dataset_hash = uw__json_get_str(*json, "dataset_hash");
     p->trained_factors = uw__json_get_str(*json, "trained_factors");
     p->observe = uw__json_get_str(*json, "observe");
+    p->readout = uw__json_get_str(*json, "readout");
     const char *seed = uw__json_get_str(*json, "seed");
     if (seed) p->seed = strtoull(seed, NULL, 10);
     if (uw__json_get_i64(*json, "action_repeat", &repeat) && (repeat < 1 || repeat > 1000)) {
@@ -220,6 +221,7 @@ static char *provenance_json(const uw_provenance *p) {
     uw__json_set_i64(j, "action_repeat", p->action_repeat);
     uw__json_set_str(j, "trained_factors", p->trained_factors);
     uw__json_set_str(j, "observe", p->observe);
+    if (*p->readout) uw__json_set_str(j, "readout", p->readout);
     char *text = uw__json_dump(j);
     uw__json_free(j);
     return text;

@@ -11,7 +11,7 @@ struct uw_model {
     uw_tensor *sorted;       /* [num_tensors] views by name, for the digest */
     uw_normalisers normalisers;
     uw_provenance provenance;
-    char *strings[7];        /* what provenance points to */
+    char *strings[8];        /* what provenance points to */
 };
 
 #endif

@@ -68,6 +68,13 @@ static void add_norm(builder *b, int32_t c) {
     add_vector(b, ".bias", UW_START_ZERO, 0, c);
 }
 
+static void add_batchnorm(builder *b, int32_t c) {
+    add_norm(b, c);
+    add(b, ".running_mean", UW_START_ZERO, 0, true, 1, (int64_t[]){c});
+    add(b, ".running_var", UW_START_ONE, 0, true, 1, (int64_t[]){c});
+    add(b, ".num_batches_tracked", UW_START_ZERO, 0, true, 0, (int64_t[]){0});
+}
+
 static void add_projector(builder *b, const char *name, int32_t in, int32_t hidden, int32_t out) {
     set_prefix(b, "%s.net.0", name);
     if (hidden == 0) {
@@ -76,10 +83,7 @@ static void add_projector(builder *b, const char *name, int32_t in, int32_t hidd
     }
     add_linear(b, hidden, in, true, UW_START_UNIFORM);
     set_prefix(b, "%s.net.1", name);
-    add_norm(b, hidden);
-    add(b, ".running_mean", UW_START_ZERO, 0, true, 1, (int64_t[]){hidden});
-    add(b, ".running_var", UW_START_ONE, 0, true, 1, (int64_t[]){hidden});
-    add(b, ".num_batches_tracked", UW_START_ZERO, 0, true, 0, (int64_t[]){0});
+    add_batchnorm(b, hidden);
     set_prefix(b, "%s.net.3", name);
     add_linear(b, out, hidden, true, UW_START_UNIFORM);
 }
@@ -92,6 +96,10 @@ static void add_conv_encoder(builder *b, const uw_net *net) {
         set_prefix(b, "encoder.conv.%d", (int)i);
         add(b, ".weight", UW_START_UNIFORM, fan_in, false, 4, (int64_t[]){out, in, k, k});
         add_vector(b, ".bias", UW_START_UNIFORM, fan_in, (int32_t)out);
+        if (net->config.conv_norm == UW_CONV_NORM_BATCH) {
+            set_prefix(b, "encoder.norm.%d", (int)i);
+            add_batchnorm(b, (int32_t)out);
+        }
         in = out;
     }
 }
@@ -142,6 +150,14 @@ static void add_mlp_encoder(builder *b, const uw_net *net) {
     }
 }
 
+static void add_coupling_encoder(builder *b, const uw_net *net) {
+    for (int32_t i = 0; i < net->config.mlp_layers; i++) {
+        const size_t in = uw__coupling_width(net, i), out = uw__coupling_width(net, i + 1);
+        set_prefix(b, "encoder.coupling.%d", (int)i);
+        add_linear(b, (int32_t)out, (int32_t)in, false, UW_START_UNIFORM);
+    }
+}
+
 static void add_markov_predictor(builder *b, const uw_net *net) {
     const uw_model_config *c = &net->config;
     set_prefix(b, "predictor.net.0");
@@ -182,7 +198,7 @@ static void add_adaln_predictor(builder *b, const uw_net *net) {
 }
 
 static void add_action_encoder(builder *b, const uw_net *net) {
-    const int64_t in = net->action_block, smooth = net->config.action_smooth_dim;
+    const int64_t in = net->action_in, smooth = net->config.action_smooth_dim;
     if (smooth == 0) return;
     set_prefix(b, "action_encoder.patch_embed");
     add(b, ".weight", UW_START_UNIFORM, (size_t)in, false, 3, (int64_t[]){smooth, in, 1});
@@ -200,15 +216,17 @@ static void build(builder *b, uw_net *net) {
     if (c->encoder == UW_ENCODER_CONV) add_conv_encoder(b, net);
     if (c->encoder == UW_ENCODER_VIT) add_vit_encoder(b, net);
     if (c->encoder == UW_ENCODER_MLP) add_mlp_encoder(b, net);
+    if (c->encoder == UW_ENCODER_COUPLING) add_coupling_encoder(b, net);
     net->at_predictor = b->count;
     if (c->predictor == UW_PREDICTOR_MLP)
         add_markov_predictor(b, net);
-    else
+    else if (c->predictor == UW_PREDICTOR_ADALN)
         add_adaln_predictor(b, net);
     net->at_action = b->count;
     add_action_encoder(b, net);
     net->at_projector = b->count;
-    add_projector(b, "projector", net->feature_dim, c->projector_dim, c->latent_dim);
+    if (c->encoder != UW_ENCODER_COUPLING)
+        add_projector(b, "projector", net->feature_dim, c->projector_dim, c->latent_dim);
     net->at_pred_proj = b->count;
     if (c->pred_proj_dim)
         add_projector(b, "pred_proj", c->latent_dim, c->pred_proj_dim, c->latent_dim);
@@ -218,6 +236,19 @@ static void build(builder *b, uw_net *net) {
         add_linear(b, c->inverse_dim, 2 * c->latent_dim, true, UW_START_UNIFORM);
         set_prefix(b, "inverse.net.2");
         add_linear(b, net->action_block, c->inverse_dim, true, UW_START_UNIFORM);
+    }
+    net->at_readout = b->count;
+    if (c->readout_dim) {
+        set_prefix(b, "readout");
+        add_linear(b, c->readout_dim, c->latent_dim, true, UW_START_UNIFORM);
+        add(b, ".mean", UW_START_ZERO, 0, true, 1, (int64_t[]){c->readout_dim});
+        add(b, ".std", UW_START_ONE, 0, true, 1, (int64_t[]){c->readout_dim});
+    }
+    net->at_input = b->count;
+    if (c->input == UW_INPUT_CENTRED) { /* in levels of a byte */
+        set_prefix(b, "input");
+        add(b, ".mean", UW_START_ZERO, 0, true, 3, (int64_t[]){c->image_size, c->image_size, 3});
+        add(b, ".std", UW_START_ONE, 0, true, 1, (int64_t[]){1});
     }
 }
 
@@ -231,14 +262,16 @@ static bool derive(uw_net *net) {
     if (c->input != UW_INPUT_COLUMNS)
         net->input_reals = (size_t)c->image_size * (size_t)c->image_size * (size_t)net->channels;
     net->action_block = c->action_dim * c->frameskip;
-    net->cond_dim = c->action_smooth_dim ? c->latent_dim : net->action_block;
+    net->action_in = net->action_block + c->action_dim * c->action_history;
+    net->cond_dim = c->action_smooth_dim ? c->latent_dim : net->action_in;
     if (c->encoder == UW_ENCODER_CONV) {
         const uw_conv last = uw__conv_encoder_layer(net, c->conv_layers - 1, NULL, NULL);
         features = (int64_t)(last.d.out_y * last.d.out_x * last.out_c);
     } else if (c->encoder == UW_ENCODER_VIT) {
         features = c->vit_dim;
     } else {
-        features = c->mlp_layers ? c->mlp_dim : c->observe_dim;
+        const bool hidden = c->encoder == UW_ENCODER_MLP && c->mlp_layers;
+        features = hidden ? c->mlp_dim : c->observe_dim;
     }
     net->feature_dim = (int32_t)features;
     return features <= 1 << 24;
@@ -272,6 +305,10 @@ uw_status uw__net_init(const uw_model_config *config, uw_net *net, uw_err *err) 
 void uw__net_fini(uw_net *net) {
     free(net->tensors);
     *net = (uw_net){0};
+}
+
+size_t uw__net_history(const uw_net *net) {
+    return net->config.predictor == UW_PREDICTOR_ADALN ? (size_t)net->config.history_size : 1;
 }
 
 int32_t uw__net_find(const uw_net *net, const char *name) {

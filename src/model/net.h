@@ -39,15 +39,18 @@ typedef struct uw_net {
     int32_t channels;    /* of the prepared input: 3, or 4 with floor-relative input */
     size_t input_reals;  /* per observation: Y * X * channels (NHWC) or observe_dim */
     int32_t action_block; /* A = action_dim * frameskip */
+    int32_t action_in;    /* A and the actions before it: what the action encoder is fed, [block, before] */
     int32_t cond_dim;     /* width of an encoded action */
     int32_t feature_dim;  /* F: what the encoder hands to the projector */
     /* index of the first tensor of each part */
-    int32_t at_encoder, at_predictor, at_action, at_projector, at_pred_proj, at_inverse;
+    int32_t at_encoder, at_predictor, at_action, at_projector, at_pred_proj, at_inverse, at_readout, at_input;
 } uw_net;
 
 /* Check a configuration (upper bounds too) and build its table.  Own: net->tensors, uw__net_fini. */
 uw_status uw__net_init(const uw_model_config *config, uw_net *net, uw_err *err);
 void uw__net_fini(uw_net *net);
+/* Return the steps that the predictor sees: history_size, or 1 when the last latent is enough. */
+size_t uw__net_history(const uw_net *net);
 /* Return the index of a tensor by name, -1 when absent. */
 int32_t uw__net_find(const uw_net *net, const char *name);
 /* Initialise: the recipe's rules (PyTorch defaults for conv/linear, zeros for the residual MLP's last
@@ -57,8 +60,10 @@ void uw__net_randomise(const uw_net *net, uint64_t seed, uw_real *params, uw_rea
 /* Return the extra_reals that uw__exec_layout needs for every pass below. */
 size_t uw__net_extra_reals(const uw_net *net);
 
-/* Prepare n observations: frames [n, Y, X, 3] u8 -> x [n, Y, X, channels] (input transform). */
-void uw__net_prepare(const uw_exec *e, const uw_net *net, const uint8_t *frames, size_t n, uw_real *x);
+/* Prepare n observations: frames [n, Y, X, 3] u8 -> x [n, Y, X, channels] (input transform).
+ * buffers: read with UW_INPUT_CENTRED alone. */
+void uw__net_prepare(const uw_exec *e, const uw_net *net, const uw_real *buffers,
+                     const uint8_t *frames, size_t n, uw_real *x);
 
 /* ---- encoder + projector: x [rows, input_reals] -> z [rows, D] ---------------------------------- */
 
@@ -67,7 +72,8 @@ typedef struct uw_encode_acts uw_encode_acts;
 uw_encode_acts *uw__encode_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward);
 /* The same for a backward, with activations of at most `chunk` rows of the encoder: it takes its rows
  * in chunks and computes each again in the backward.  An encoder has no batch statistics, so that
- * loss and gradients stay those of all rows together, but for the order of sums over rows. */
+ * loss and gradients stay those of all rows together, but for the order of sums over rows.  With
+ * BatchNorm in its convolutions it has, and takes all rows whatever `chunk` says. */
 uw_encode_acts *uw__encode_layout_chunked(uw_arena *arena, const uw_net *net, size_t max_rows,
                                           size_t chunk);
 /* Return a chunk for so many rows: all while their activations fit 4 GiB, else what fits 1 GiB.  A
@@ -81,7 +87,7 @@ void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *para
 void uw__encode_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                          uw_encode_acts *acts, const uw_real *dz, uw_real *grads);
 
-/* ---- action encoder: a [rows, A] -> c [rows, cond_dim] (identity copies when it has no tensors) ------ */
+/* ---- action encoder: a [rows, action_in] -> c [rows, cond_dim] (identity copies when it has no tensors) ------ */
 
 typedef struct uw_action_acts uw_action_acts;
 uw_action_acts *uw__action_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward);
@@ -124,5 +130,15 @@ void uw__inverse_forward(const uw_exec *e, const uw_net *net, const uw_real *par
 void uw__inverse_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                           uw_inverse_acts *acts, const uw_real *da, uw_real *dz0, uw_real *dz1,
                           uw_real *grads);
+
+/* ---- readout: z [rows, D] -> recorded numbers, z-scored [rows, readout_dim] ----------------------- */
+
+typedef struct uw_readout_acts uw_readout_acts;
+uw_readout_acts *uw__readout_layout(uw_arena *arena, const uw_net *net, size_t max_rows);
+void uw__readout_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                         uw_readout_acts *acts, const uw_real *z, size_t rows, uw_real *y);
+/* dz [rows, D] accumulates. */
+void uw__readout_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                          uw_readout_acts *acts, const uw_real *dy, uw_real *dz, uw_real *grads);
 
 #endif

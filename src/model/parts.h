@@ -51,6 +51,8 @@ void uw__projector_backward(const uw_exec *e, const uw_net *net, int32_t at, siz
 
 typedef struct uw_conv_acts {
     uw_real *pre[UW_MAX_CONV_LAYERS], *act[UW_MAX_CONV_LAYERS]; /* [rows, y, x, O] */
+    /* with BatchNorm: pre is what GELU sees, conv what the norm sees */
+    uw_real *conv[UW_MAX_CONV_LAYERS], *mean[UW_MAX_CONV_LAYERS], *rstd[UW_MAX_CONV_LAYERS];
     uw_real *d[2]; /* gradients, the larger of two neighbouring layers */
     uw_real *work;
 } uw_conv_acts;
@@ -59,8 +61,10 @@ typedef struct uw_conv_acts {
 uw_conv uw__conv_encoder_layer(const uw_net *net, int32_t i, const uw_real *params, uw_real *grads);
 void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
                              uw_conv_acts *acts);
+/* train and buffers: of BatchNorm, as uw__encode_forward has them. */
 void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                              uw_conv_acts *acts, const uw_real *x, size_t rows, uw_real *f);
+                              uw_real *buffers, uw_conv_acts *acts, const uw_real *x, size_t rows,
+                              bool train, uw_real *f);
 void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                                uw_conv_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
                                uw_real *grads);
@@ -110,6 +114,21 @@ void uw__mlp_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real 
 void uw__mlp_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                               uw_mlp_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
                               uw_real *grads);
+
+typedef struct uw_coupling_acts {
+    uw_real *x[UW_MAX_MLP_LAYERS + 1]; /* [rows, D] before each coupling and after the last; one without backward */
+    uw_real *t[UW_MAX_MLP_LAYERS];     /* [rows, out] what was taken away */
+    uw_real *d, *dt;                   /* [rows, D], [rows, out] gradients */
+} uw_coupling_acts;
+
+/* Return the width of the half that coupling i reads; it changes the one that coupling i + 1 reads. */
+size_t uw__coupling_width(const uw_net *net, int32_t i);
+void uw__coupling_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                         uw_coupling_acts *acts);
+void uw__coupling_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                          uw_coupling_acts *acts, const uw_real *x, size_t rows, uw_real *f);
+void uw__coupling_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                           uw_coupling_acts *acts, const uw_real *df, size_t rows, uw_real *grads);
 
 /* ---- predictors: z [R, D], c [R, cond] -> raw [R, D] ---------------------------------------------------- */
 
@@ -172,11 +191,14 @@ void uw__adaln_backward(const uw_exec *e, const uw_net *net, const uw_real *para
 struct uw_encode_acts {
     size_t chunk;     /* rows whose activations the encoder keeps */
     size_t rows;      /* of the last forward */
+    bool train;       /* how it ran */
     const uw_real *x; /* its input, borrowed */
+    uw_real *buffers; /* its buffers, borrowed */
     uw_real *f, *df;  /* [rows, F] features and their gradient */
     uw_conv_acts conv;
     uw_vit_acts vit;
     uw_mlp_acts mlp;
+    uw_coupling_acts coupling;
     uw_projector_acts projector;
 };
 

@@ -1,4 +1,6 @@
 /* Predictor and prediction projector as one pass. */
+#include <string.h>
+
 #include "parts.h"
 
 uw_predict_acts *uw__predict_layout(uw_arena *arena, const uw_net *net, size_t max_n, size_t max_t,
@@ -9,7 +11,7 @@ uw_predict_acts *uw__predict_layout(uw_arena *arena, const uw_net *net, size_t m
 
     if (cfg->predictor == UW_PREDICTOR_MLP)
         uw__markov_layout(arena, net, rows, backward, &tmp.markov);
-    else
+    else if (cfg->predictor == UW_PREDICTOR_ADALN)
         uw__adaln_layout(arena, net, max_n, max_t, backward, &tmp.adaln);
     if (cfg->pred_proj_dim) {
         tmp.raw = uw__take(arena, rows * d);
@@ -32,6 +34,8 @@ void uw__predict_forward(const uw_exec *e, const uw_net *net, const uw_real *par
     acts->t = t;
     if (net->config.predictor == UW_PREDICTOR_MLP)
         uw__markov_forward(e, net, params, &acts->markov, z, c, n * t, raw);
+    else if (net->config.predictor == UW_PREDICTOR_NONE)
+        memcpy(raw, z, n * t * (size_t)net->config.latent_dim * sizeof *raw);
     else
         uw__adaln_forward(e, net, params, &acts->adaln, z, c, n, t, dropout, raw);
     if (pred_proj) {
@@ -53,6 +57,8 @@ void uw__predict_backward(const uw_exec *e, const uw_net *net, const uw_real *pa
     }
     if (net->config.predictor == UW_PREDICTOR_MLP) {
         uw__markov_backward(e, net, params, &acts->markov, draw, acts->n * acts->t, dz, dc, grads);
+    } else if (net->config.predictor == UW_PREDICTOR_NONE) { /* and no actions: dc is empty */
+        if (dz) memcpy(dz, draw, acts->n * acts->t * (size_t)net->config.latent_dim * sizeof *dz);
     } else {
         uw__adaln_backward(e, net, params, &acts->adaln, draw, acts->n, acts->t, dz, dc, grads);
     }

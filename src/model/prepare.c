@@ -7,6 +7,7 @@
 typedef struct prepare_task {
     const uw_kernels *k;
     const uw_net *net;
+    const uw_real *buffers;
     const uint8_t *frames;
     uw_real *x;
 } prepare_task;
@@ -105,6 +106,14 @@ static void floor_relative(uw_real *x, const uint8_t *frame, size_t pixels) {
     }
 }
 
+/* What differs from the mean picture of the data. */
+static void centred(const uw_net *net, const uw_real *buffers, uw_real *x, const uint8_t *frame,
+                    size_t numbers) {
+    const uw_real *mean = uw__bind(net, net->at_input, buffers);
+    const uw_real scale = 1 / *uw__bind(net, net->at_input + 1, buffers);
+    for (size_t i = 0; i < numbers; i++) x[i] = ((uw_real)frame[i] - mean[i]) * scale;
+}
+
 static void prepare_one(void *arg, size_t index, int32_t worker) {
     const prepare_task *t = arg;
     const size_t side = (size_t)t->net->config.image_size, pixels = side * side;
@@ -122,13 +131,16 @@ static void prepare_one(void *arg, size_t index, int32_t worker) {
     case UW_INPUT_FLOOR_RELATIVE:
         floor_relative(x, frame, pixels);
         break;
+    case UW_INPUT_CENTRED:
+        centred(t->net, t->buffers, x, frame, pixels * 3);
+        break;
     case UW_INPUT_COLUMNS:
         break; /* columns need no picture transform */
     }
 }
 
-void uw__net_prepare(const uw_exec *e, const uw_net *net, const uint8_t *frames, size_t n,
-                     uw_real *x) {
-    prepare_task t = {.k = e->k, .net = net, .frames = frames, .x = x};
+void uw__net_prepare(const uw_exec *e, const uw_net *net, const uw_real *buffers,
+                     const uint8_t *frames, size_t n, uw_real *x) {
+    prepare_task t = {.k = e->k, .net = net, .buffers = buffers, .frames = frames, .x = x};
     uw__pool_run(e->pool, n, prepare_one, &t);
 }

@@ -55,16 +55,17 @@ static void training_facts(uw_text *out, const uw_train_result *t) {
 }
 
 static void architecture(uw_text *out, const uw_model_config *c) {
-    static const char *const encoder[] = {"convolutions", "vision transformer", "MLP"};
+    static const char *const encoder[] = {"convolutions", "vision transformer", "MLP", "couplings"};
     static const char *const predictor[] = {"residual MLP predictor",
-                                            "AdaLN transformer predictor"};
+                                            "AdaLN transformer predictor",
+                                            "no predictor"};
     fact_open(out, "network");
-    if ((unsigned)c->encoder < 3) uw__text_add(out, encoder[c->encoder]);
+    if ((unsigned)c->encoder < 4) uw__text_add(out, encoder[c->encoder]);
     if (c->encoder == UW_ENCODER_CONV)
         for (int32_t i = 0; i < c->conv_layers && i < UW_MAX_CONV_LAYERS; i++)
             uw__text_printf(out, "%s%d", i ? "/" : " ", c->conv_channels[i]);
     uw__text_add(out, ", ");
-    if ((unsigned)c->predictor < 2) uw__text_add(out, predictor[c->predictor]);
+    if ((unsigned)c->predictor < 3) uw__text_add(out, predictor[c->predictor]);
     uw__text_printf(out, ", latent of %d numbers</dd>", c->latent_dim);
     fact_open(out, "sees");
     if (c->input == UW_INPUT_COLUMNS)

@@ -4,18 +4,24 @@
 
 #include <string.h>
 
-enum { LOOK_BITS = 20 }; /* windows of one step have looks of their own: batch <= 65536 < 2^20 */
+#include "parts.h"
+
+/* Windows and single frames of one step have looks of their own: 2 * 65536 < 2^20. */
+enum { LOOK_BITS = 20 };
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
-                           int32_t num_workers) {
-    const size_t rows = windows * feed->window;
-    uw_batch tmp = {.windows = windows}, *b = uw_arena_alloc(arena, 1, sizeof *b);
-    tmp.picks = uw_arena_alloc(arena, windows, sizeof *tmp.picks);
-    tmp.status = uw_arena_alloc(arena, windows, sizeof *tmp.status);
+                           size_t extra, int32_t num_workers) {
+    const size_t rows = windows * feed->window + extra, items = windows + extra;
+    const size_t moves = windows * (feed->window - 1);
+    uw_batch tmp = {.windows = windows, .extra = extra};
+    uw_batch *b = uw_arena_alloc(arena, 1, sizeof *b);
+    tmp.picks = uw_arena_alloc(arena, items, sizeof *tmp.picks);
+    tmp.status = uw_arena_alloc(arena, items, sizeof *tmp.status);
     tmp.frames = uw_arena_alloc(arena, rows, feed->frame_bytes);
     tmp.temp = uw_arena_alloc(arena, (size_t)num_workers, feed->temp_bytes);
     tmp.x = uw_arena_alloc(arena, rows * net->input_reals, sizeof *tmp.x);
-    tmp.a = uw_arena_alloc(arena, windows * (feed->window - 1) * feed->action_block, sizeof *tmp.a);
+    tmp.a = uw_arena_alloc(arena, moves * (size_t)net->action_in, sizeof *tmp.a);
+    tmp.y = uw_arena_alloc(arena, rows * (size_t)net->config.readout_dim, sizeof *tmp.y);
     if (b && !arena->failed) *b = tmp;
     return b;
 }
@@ -25,14 +31,41 @@ typedef struct load_args {
     const uw_feed *feed;
     const uw_train_config *config; /* NULL: as recorded */
     const uw_windows *windows;
+    const uw_real *buffers; /* of the network */
     uw_batch *batch;
     int64_t step;
     size_t first; /* number of window 0 of this micro-batch within its step */
+    size_t
+        first_extra; /* the same of its first single frame, which are numbered behind the windows */
     double strength;
     uw_err *err; /* only when run serially */
 } load_args;
 
-/* ---- one window ---------------------------------------------------------------------------- */
+/* ---- one window, or one frame -------------------------------------------------------------- */
+
+/* Rows of an episode that go side by side into the batch: a window, or a single frame. */
+typedef struct item {
+    uint64_t number; /* within the step */
+    int64_t pick;    /* the window; a single frame is its first */
+    int64_t episode, row, count;
+    size_t at; /* place of its first row in the batch */
+} item;
+
+static item item_at(const load_args *a, size_t i) {
+    const bool window = i < a->batch->windows;
+    const size_t single = i - a->batch->windows, frames = a->feed->window;
+    item it = {.number = window ? a->first + i : a->first_extra + single,
+               .pick = a->batch->picks[i],
+               .count = window ? (int64_t)frames : 1,
+               .at = window ? i * frames : a->batch->windows * frames + single};
+    uw_windows_at(a->windows, it.pick, &it.episode, &it.row);
+    return it;
+}
+
+static uw_status read_rows(const load_args *a, const item *it, int32_t column, void *out) {
+    return uw_dataset_rows(a->feed->data, column, it->episode, it->row, it->count,
+                           a->net->config.frameskip, out, a->err);
+}
 
 static void widen(const uw_feed *f, const void *from, size_t row, double *to) {
     const size_t dim = (size_t)f->redraw.env->state_dim;
@@ -42,28 +75,26 @@ static void widen(const uw_feed *f, const void *from, size_t row, double *to) {
 }
 
 /* Every frame drawn by the world, in one look or in one each.  temp: two windows of states. */
-static uw_status redraw_window(const load_args *a, size_t w, bool one_look, uw_rng *r,
-                               unsigned char *temp) {
+static uw_status redraw_item(const load_args *a, const item *it, bool one_look, uw_rng *r,
+                             unsigned char *temp) {
     const uw_feed *f = a->feed;
     const uw_env_class *env = f->redraw.env;
-    const int64_t pick = a->batch->picks[w];
     const void *states = temp,
                *goals = temp; /* no goal recorded: the state is always a valid one */
-    uw_status s = uw_windows_read(a->windows, pick, f->state, temp, a->err);
+    uw_status s = read_rows(a, it, f->state, temp);
     if (!s && f->goal >= 0) {
         unsigned char *second = temp + a->feed->temp_bytes / 2;
-        s = uw_windows_read(a->windows, pick, f->goal, second, a->err);
+        s = read_rows(a, it, f->goal, second);
         goals = second;
     }
     if (s) return s;
-    int64_t episode, row;
-    uw_windows_at(a->windows, pick, &episode, &row);
     const double *base =
-        f->looks ? f->looks + (size_t)episode * (size_t)env->num_values : f->redraw.nominal;
+        f->looks ? f->looks + (size_t)it->episode * (size_t)env->num_values : f->redraw.nominal;
     const int64_t repeat = uw_dataset_meta_of(f->data)->action_repeat;
     double values[UW_MAX_FACTOR_VALUES], state[UW_MAX_STATE_DIM], goal[UW_MAX_STATE_DIM];
-    for (size_t t = 0; t < f->window; t++, row += a->net->config.frameskip) {
-        uint8_t *rgb = a->batch->frames + (w * f->window + t) * f->frame_bytes;
+    int64_t row = it->row;
+    for (size_t t = 0; t < (size_t)it->count; t++, row += a->net->config.frameskip) {
+        uint8_t *rgb = a->batch->frames + (it->at + t) * f->frame_bytes;
         widen(f, states, t, state);
         widen(f, goals, t, goal);
         if (t == 0 || !one_look)
@@ -73,16 +104,16 @@ static uw_status redraw_window(const load_args *a, size_t w, bool one_look, uw_r
     return UW_OK;
 }
 
-static void recolour_window(const load_args *a, size_t w, bool one_look, uw_rng *r) {
+static void recolour_item(const load_args *a, const item *it, bool one_look, uw_rng *r) {
     const size_t bytes = a->feed->frame_bytes;
     uw_colour_map map = {{0}, {0}, {0}};
-    for (size_t t = 0; t < a->feed->window; t++) {
+    for (size_t t = 0; t < (size_t)it->count; t++) {
         if (t == 0 || !one_look) map = uw__colour_map_draw(a->config, a->strength, r);
-        uw__colour_map_apply(&map, a->batch->frames + (w * a->feed->window + t) * bytes, bytes / 3);
+        uw__colour_map_apply(&map, a->batch->frames + (it->at + t) * bytes, bytes / 3);
     }
 }
 
-static uw_status load_pictures(const load_args *a, size_t w, unsigned char *temp) {
+static uw_status load_pictures(const load_args *a, const item *it, unsigned char *temp) {
     const uw_feed *f = a->feed;
     const uw_augment augment = a->config ? a->config->augment : UW_AUGMENT_NONE;
     bool one_look = false;
@@ -90,31 +121,29 @@ static uw_status load_pictures(const load_args *a, size_t w, unsigned char *temp
     if (augment != UW_AUGMENT_NONE) {
         /* Spread the windows with one look evenly, so that micro-batches get their share. */
         const double share = (double)a->config->augment_per_window;
-        const double n = (double)(a->first + w);
+        const double n = (double)it->number;
         one_look = (int64_t)((n + 1.0) * share) > (int64_t)(n * share);
         r = uw__rng(a->config->seed, UW_STREAM_AUGMENT,
-                    (uint64_t)a->step << LOOK_BITS | (uint64_t)(a->first + w));
+                    (uint64_t)a->step << LOOK_BITS | it->number);
     }
-    if (augment == UW_AUGMENT_REDRAW) return redraw_window(a, w, one_look, &r, temp);
-    const uw_status s = uw_windows_read(a->windows, a->batch->picks[w], f->pixels,
-                                        a->batch->frames + w * f->window * f->frame_bytes, a->err);
-    if (!s && augment == UW_AUGMENT_COLOUR) recolour_window(a, w, one_look, &r);
+    if (augment == UW_AUGMENT_REDRAW) return redraw_item(a, it, one_look, &r, temp);
+    const uw_status s = read_rows(a, it, f->pixels, a->batch->frames + it->at * f->frame_bytes);
+    if (!s && augment == UW_AUGMENT_COLOUR) recolour_item(a, it, one_look, &r);
     return s;
 }
 
 /* Sensor columns side by side, z-scored. */
-static uw_status load_columns(const load_args *a, size_t w, void *temp) {
+static uw_status load_columns(const load_args *a, const item *it, void *temp) {
     const uw_feed *f = a->feed;
     size_t at = 0;
     for (int32_t i = 0; i < f->num_columns; i++) {
         const uw_column *c = uw_dataset_column(f->data, f->columns[i]);
         size_t dim = 1;
         for (int32_t k = 0; k < c->num_dims; k++) dim *= (size_t)c->shape[k];
-        const uw_status s =
-            uw_windows_read(a->windows, a->batch->picks[w], f->columns[i], temp, a->err);
+        const uw_status s = read_rows(a, it, f->columns[i], temp);
         if (s) return s;
-        for (size_t t = 0; t < f->window; t++) {
-            uw_real *x = a->batch->x + (w * f->window + t) * f->observe_dim + at;
+        for (size_t t = 0; t < (size_t)it->count; t++) {
+            uw_real *x = a->batch->x + (it->at + t) * f->observe_dim + at;
             for (size_t k = 0; k < dim; k++) {
                 const float v = c->dtype == UW_DTYPE_F64
                                     ? (float)((const double *)temp)[t * dim + k]
@@ -127,47 +156,87 @@ static uw_status load_columns(const load_args *a, size_t w, void *temp) {
     return UW_OK;
 }
 
-/* Blocks 0 .. T - 2: what happened between the frames; the last one leads out of the window. */
-static uw_status load_actions(const load_args *a, size_t w, float *temp) {
+/* Numbers of whole actions as the network sees them; from NULL: actions that stand still. */
+static void normalise_actions(const uw_feed *f, const float *from, size_t count, uw_real *out) {
+    const size_t dim = (size_t)f->norm.action_dim;
+    for (size_t i = 0; i < count; i++) {
+        const float v = from ? from[i] : 0.0f;
+        out[i] = dim ? (v - f->norm.action_mean[i % dim]) / f->norm.action_std[i % dim] : v;
+    }
+}
+
+/* Blocks 0 .. T - 2: what happened between the frames; the last one leads out of the window. Behind
+ * each what came before it, which an episode's first rows have none of.  A window of the actions
+ * that starts so much earlier holds it all: it is never longer than the last block that nobody
+ * needs. */
+static uw_status load_actions(const load_args *a, const item *it, float *temp) {
     const uw_feed *f = a->feed;
-    const size_t count = (f->window - 1) * f->action_block, dim = (size_t)f->norm.action_dim;
+    const size_t moves = f->window - 1, block = f->action_block;
+    const size_t width = (size_t)a->net->config.action_dim;
+    const int64_t before = a->net->config.action_history;
+    const int64_t known = it->row < before ? it->row : before; /* rows before the window */
+    const size_t tail = (size_t)before * width, missing = (size_t)(before - known) * width;
     const uw_status s =
-        uw_windows_read_actions(a->windows, a->batch->picks[w], f->action, temp, a->err);
-    uw_real *out = a->batch->a + w * count;
-    for (size_t i = 0; !s && i < count; i++) {
-        out[i] =
-            dim ? (temp[i] - f->norm.action_mean[i % dim]) / f->norm.action_std[i % dim] : temp[i];
+        uw_windows_read_actions(a->windows, it->pick - known, f->action, temp, a->err);
+    const float *first = temp + (size_t)known * width;
+    uw_real *out = a->batch->a + (size_t)(it->at / f->window) * moves * (block + tail);
+    for (size_t t = 0; !s && t < moves; t++, out += block + tail) {
+        normalise_actions(f, first + t * block, block, out);
+        if (t > 0) {
+            normalise_actions(f, first + t * block - tail, tail, out + block);
+            continue;
+        }
+        normalise_actions(f, NULL, missing, out + block);
+        normalise_actions(f, temp, tail - missing, out + block + missing);
     }
     return s;
 }
 
-static void load_window(void *arg, size_t w, int32_t worker) {
+static uw_status load_labels(const load_args *a, const item *it, void *temp) {
+    const uw_net *net = a->net;
+    const uw_real *mean = uw__bind(net, net->at_readout + 2, a->buffers);
+    const uw_real *std = uw__bind(net, net->at_readout + 3, a->buffers);
+    const size_t numbers = (size_t)net->config.readout_dim;
+    uw_real *y = a->batch->y + it->at * numbers;
+    const uw_status s = uw__labels_read(a->feed->data, &a->feed->labels, it->episode, it->row,
+                                        it->count, net->config.frameskip, temp, y, a->err);
+    for (size_t i = 0; !s && i < (size_t)it->count * numbers; i++)
+        y[i] = (y[i] - mean[i % numbers]) / std[i % numbers];
+    return s;
+}
+
+static void load_item(void *arg, size_t i, int32_t worker) {
     const load_args *a = arg;
+    const item it = item_at(a, i);
     unsigned char *temp = a->batch->temp + (size_t)worker * a->feed->temp_bytes;
-    uw_status s = a->feed->pixels >= 0 ? load_pictures(a, w, temp) : load_columns(a, w, temp);
-    if (!s && a->feed->action >= 0) s = load_actions(a, w, (float *)(void *)temp);
-    a->batch->status[w] = s;
+    uw_status s = a->feed->pixels >= 0 ? load_pictures(a, &it, temp) : load_columns(a, &it, temp);
+    if (!s && a->feed->labels.count) s = load_labels(a, &it, temp);
+    if (!s && a->feed->action >= 0 && i < a->batch->windows)
+        s = load_actions(a, &it, (float *)(void *)temp);
+    a->batch->status[i] = s;
 }
 
 /* ---- batches ------------------------------------------------------------------------------- */
 
-static uw_status load(const uw_exec *e, load_args *a, uw_err *err) {
+/* Load the first `items` of windows and single frames. */
+static uw_status load(const uw_exec *e, load_args *a, size_t items, uw_err *err) {
     uw_batch *b = a->batch;
-    uw__pool_run(e->pool, b->windows, load_window, a);
-    for (size_t w = 0; w < b->windows; w++) {
-        const uw_status first = (uw_status)b->status[w];
+    uw__pool_run(e->pool, items, load_item, a);
+    for (size_t i = 0; i < items; i++) {
+        const uw_status first = (uw_status)b->status[i];
         if (!first) continue;
         /* The first window that failed says why when it is read again, alone. */
         a->err = err;
-        load_window(a, w, 0);
-        if (b->status[w]) return (uw_status)b->status[w];
+        load_item(a, i, 0);
+        if (b->status[i]) return (uw_status)b->status[i];
         uw_fail(err, first, "data set: a window could not be read at first: %s",
                 uw_status_str(first));
         uw_err_fix(err, "continue with --resume");
         return first;
     }
     if (a->feed->pixels >= 0) {
-        uw__net_prepare(e, a->net, b->frames, b->windows * a->feed->window, b->x);
+        const size_t rows = b->windows * a->feed->window + (items - b->windows);
+        uw__net_prepare(e, a->net, a->buffers, b->frames, rows, b->x);
     }
     return UW_OK;
 }
@@ -208,31 +277,39 @@ static void pick(const load_args *a) {
             a->batch->picks[w] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
         }
     }
+    for (size_t i = 0; i < a->batch->extra; i++) {
+        uw_rng r = uw__rng(c->seed, UW_STREAM_BATCH, step << LOOK_BITS | (a->first_extra + i));
+        a->batch->picks[a->batch->windows + i] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
+    }
 }
 
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
-                         const uw_train_config *config, int64_t step, int32_t micro,
-                         uw_batch *batch, uw_err *err) {
+                         const uw_train_config *config, const uw_real *buffers, int64_t step,
+                         int32_t micro, uw_batch *batch, uw_err *err) {
     load_args a = {.net = net,
                    .feed = feed,
                    .config = config,
                    .windows = feed->train,
+                   .buffers = buffers,
                    .batch = batch,
                    .step = step,
                    .first = (size_t)micro * batch->windows,
+                   .first_extra = (size_t)config->batch + (size_t)micro * batch->extra,
                    .strength = uw__augment_strength(config, (double)step / (double)config->steps)};
     pick(&a);
-    return load(e, &a, err);
+    return load(e, &a, batch->windows + batch->extra, err);
 }
 
 uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const uw_feed *feed,
-                                    int32_t part, int32_t parts, uw_batch *batch, uw_err *err) {
+                                    const uw_real *buffers, int32_t part, int32_t parts,
+                                    uw_batch *batch, uw_err *err) {
     const uint64_t count = (uint64_t)uw_windows_count(feed->valid);
     const uint64_t all = (uint64_t)parts * batch->windows;
-    load_args a = {.net = net, .feed = feed, .windows = feed->valid, .batch = batch};
+    load_args a = {
+        .net = net, .feed = feed, .windows = feed->valid, .buffers = buffers, .batch = batch};
     for (size_t w = 0; w < batch->windows; w++) {
         const uint64_t n = (uint64_t)part * batch->windows + w;
         batch->picks[w] = (int64_t)(n * count / all);
     }
-    return load(e, &a, err);
+    return load(e, &a, batch->windows, err);
 }

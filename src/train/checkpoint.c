@@ -151,6 +151,7 @@ static uw_status write_manifest(const char *folder, const char *state_path, cons
     set_number(json, "sigreg", s->losses.sigreg);
     set_number(json, "inverse_loss", s->losses.inverse);
     set_number(json, "vicreg", s->losses.vicreg);
+    set_number(json, "readout_loss", s->losses.readout);
     set_number(json, "effective_rank", s->effective_rank);
     set_number(json, "min_variance", s->min_variance);
     text = uw__json_dump(json);
@@ -327,7 +328,8 @@ static uw_status restore_from(const char *folder, const uw_train_config *config,
                               .rollout = get_number(m.json, "rollout_loss"),
                               .sigreg = get_number(m.json, "sigreg"),
                               .inverse = get_number(m.json, "inverse_loss"),
-                              .vicreg = get_number(m.json, "vicreg")};
+                              .vicreg = get_number(m.json, "vicreg"),
+                              .readout = get_number(m.json, "readout_loss")};
     out->effective_rank = get_number(m.json, "effective_rank");
     out->min_variance = get_number(m.json, "min_variance");
 done:

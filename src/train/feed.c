@@ -210,6 +210,11 @@ static uw_status check_numbers(const uw_feed *f, uw_err *err) {
     }
     if (!s && f->state >= 0) s = check_finite(f, f->state, false, err);
     if (!s && f->goal >= 0) s = check_finite(f, f->goal, false, err);
+    for (int32_t i = 0; !s && i < f->labels.count; i++) {
+        const int32_t column = f->labels.label[i].column;
+        if (i == 0 || column != f->labels.label[i - 1].column)
+            s = check_finite(f, column, false, err);
+    }
     if (!s && f->action >= 0) s = check_finite(f, f->action, true, err);
     return s;
 }
@@ -231,7 +236,10 @@ static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_
         s = uw_dataset_normaliser(f->data, f->action, n->action_mean, n->action_std, err);
     }
     size_t at = 0;
-    for (int32_t i = 0; !s && i < f->num_columns; i++) {
+    /* couplings keep volume: they see the numbers as they are */
+    const bool raw = config->model.encoder == UW_ENCODER_COUPLING;
+    for (size_t i = 0; raw && i < f->observe_dim; i++) n->observe_std[i] = 1.0f;
+    for (int32_t i = 0; !s && !raw && i < f->num_columns; i++) {
         s = uw_dataset_normaliser(f->data, f->columns[i], n->observe_mean + at, n->observe_std + at,
                                   err);
         at += (size_t)numbers_per_row(uw_dataset_column(f->data, f->columns[i]));
@@ -352,6 +360,7 @@ static void list_trained(uw_feed *f, const uw_train_config *config) {
 /* The most bytes that reading one window needs beside its own place: states and goals together. */
 static size_t temp_bytes(const uw_feed *f) {
     size_t most = f->window * f->action_block * sizeof(float);
+    if (f->window * f->labels.row_bytes > most) most = f->window * f->labels.row_bytes;
     for (int32_t i = -1; i < f->num_columns; i++) {
         const int32_t column = i < 0 ? f->state : f->columns[i];
         if (column < 0) continue;
@@ -409,7 +418,9 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         }
         if (!config->model.inverse_dim) config->model.inverse_dim = 64;
     }
+    if (!s) s = uw__labels_parse(f.data, config->readout, &f.labels, err);
     if (!s) {
+        config->model.readout_dim = f.labels.numbers;
         f.window = (size_t)config->window;
         f.action_block = (size_t)config->model.action_dim * (size_t)config->model.frameskip;
         f.temp_bytes = temp_bytes(&f);

@@ -7,6 +7,7 @@
 #include <umwelt/train.h>
 
 #include "augment.h"
+#include "labels.h"
 #include "model_internal.h"
 
 typedef struct uw_feed {
@@ -18,6 +19,7 @@ typedef struct uw_feed {
     char observe[256];                /* their names, comma-separated */
     char trained[2048];               /* factors that the frames vary in, comma-separated */
     uw_normalisers norm;              /* owned arrays */
+    uw_labels labels;                 /* of the readout */
     uw_redraw redraw;                 /* with UW_AUGMENT_REDRAW */
     double *looks;                    /* [episodes, num_values] as recorded, owned; NULL: all nominal */
     bool wide_state;                  /* its states are float64 */
@@ -25,7 +27,7 @@ typedef struct uw_feed {
 } uw_feed;
 
 /* Open a data set for a configuration and write what it decides into the configuration: input,
- * image_size, observe_dim, action_dim, inverse_dim.  Every number that training will read is checked
+ * image_size, observe_dim, action_dim, inverse_dim, readout_dim.  Every number that training will read is checked
  * to be finite.
  *
  * Own      *out: uw__feed_close
@@ -34,29 +36,35 @@ typedef struct uw_feed {
 uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
                         uw_err *err);
 void uw__feed_close(uw_feed *feed);
+/* Measure what the buffers of a new network hold of its data: input.mean and .std, readout.mean and .std. */
+uw_status uw__feed_measure(const uw_feed *feed, const uw_net *net, uw_real *buffers, uw_err *err);
 
 /* One micro-batch in memory. */
 typedef struct uw_batch {
     size_t windows;     /* B of a micro-batch */
-    int64_t *picks;     /* [B] */
-    int *status;        /* [B] what reading each window said */
-    uint8_t *frames;    /* [B, T, Y, X, 3], with pictures */
+    size_t extra;       /* E: single frames behind the windows */
+    int64_t *picks;     /* [B + E] */
+    int *status;        /* [B + E] what reading each of them said */
+    uint8_t *frames;    /* [B * T + E, Y, X, 3], with pictures */
     unsigned char *temp; /* [workers, temp_bytes] */
-    uw_real *x;         /* [B * T, input_reals] */
-    uw_real *a;         /* [B, T - 1, A] */
+    uw_real *x;         /* [B * T + E, input_reals] */
+    uw_real *a;         /* [B, T - 1, action_in] */
+    uw_real *y;         /* [B * T + E, readout_dim], z-scored labels */
 } uw_batch;
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
-                           int32_t num_workers);
+                           size_t extra, int32_t num_workers);
 /* Return window i, 0 <= i < n, of the order of an epoch: a permutation of 0 .. n - 1 for every seed and
  * epoch; n up to 2^62. */
 uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i);
-/* Load micro-batch `micro` of training step `step`, drawn and dressed by (seed, step) alone. */
+/* Load micro-batch `micro` of training step `step`, drawn and dressed by (seed, step) alone.
+ * buffers: of the network, which hold what normalises inputs and labels */
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
-                         const uw_train_config *config, int64_t step, int32_t micro, uw_batch *batch,
-                         uw_err *err);
-/* Load `part` of `parts` evenly spread held-out batches, as recorded. */
+                         const uw_train_config *config, const uw_real *buffers, int64_t step,
+                         int32_t micro, uw_batch *batch, uw_err *err);
+/* Load `part` of `parts` evenly spread held-out batches, as recorded; the windows alone. */
 uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const uw_feed *feed,
-                                    int32_t part, int32_t parts, uw_batch *batch, uw_err *err);
+                                    const uw_real *buffers, int32_t part, int32_t parts,
+                                    uw_batch *batch, uw_err *err);
 
 #endif

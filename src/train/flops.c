@@ -61,6 +61,7 @@ static double predictor_cost(const uw_net *net, double n, double length) {
     const uw_model_config *m = &net->config;
     const double d = (double)m->latent_dim, hidden = (double)m->predictor_mlp_dim;
     const double project = m->pred_proj_dim ? projector_cost(d, (double)m->pred_proj_dim, d) : 0.0;
+    if (m->predictor == UW_PREDICTOR_NONE) return n * length * project;
     if (m->predictor == UW_PREDICTOR_MLP) {
         const double in = d + (double)net->cond_dim;
         return n * length * (in * hidden + hidden * hidden + hidden * d + project);
@@ -88,11 +89,15 @@ double uw__loss_flops(const uw_net *net, const uw_train_config *config) {
     case UW_ENCODER_MLP:
         encoder = mlp_cost(m, &features);
         break;
+    case UW_ENCODER_COUPLING:
+        encoder.rest = (double)m->mlp_layers * d * d / 4.0;
+        break;
     }
-    encoder.rest += projector_cost(features, (double)m->projector_dim, d);
+    if (m->encoder != UW_ENCODER_COUPLING)
+        encoder.rest += projector_cost(features, (double)m->projector_dim, d);
     moves = predictor_cost(net, 1.0, t - 1.0);
     for (int j = 1; config->rollout_weight > 0.0f && j < config->rollout_steps; j++) {
-        const int longest = m->predictor == UW_PREDICTOR_MLP ? 1 : m->history_size;
+        const int longest = (int)uw__net_history(net);
         moves += predictor_cost(net, 1.0, (double)(j + 1 < longest ? j + 1 : longest));
     }
     if (m->action_smooth_dim) {
@@ -102,5 +107,7 @@ double uw__loss_flops(const uw_net *net, const uw_train_config *config) {
     if (config->inverse_weight > 0.0f) {
         moves += (t - 1.0) * (2.0 * d * (double)m->inverse_dim + (double)m->inverse_dim * a);
     }
-    return 2.0 * (t * (2.0 * encoder.first + 3.0 * encoder.rest) + 3.0 * moves);
+    const double frames = t + (double)config->extra_frames / (double)config->batch;
+    if (config->readout_weight > 0.0f) encoder.rest += d * (double)m->readout_dim;
+    return 2.0 * (frames * (2.0 * encoder.first + 3.0 * encoder.rest) + 3.0 * moves);
 }

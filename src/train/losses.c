@@ -22,18 +22,21 @@ typedef struct rollout_step {
 
 struct uw_loss_state {
     size_t b, t, d, cond, action; /* B, T, D, cond_dim, A */
+    size_t rows, action_in;       /* of the encoder: B T + extra; numbers per action row */
     size_t steps;              /* predictions of the rollout, the first included; 0 = no rollout */
-    uw_real *z, *dz;           /* [B, T, D] */
+    uw_real *z, *dz;           /* [rows, D]: first [B, T, D] */
     uw_real *c, *dc, *dc_pass; /* [B, T-1, cond]; dc_pass: of the teacher-forced pass alone */
     uw_real *zin, *dzin;       /* [B, T-1, D] all but the last latent of a window */
     uw_real *pred, *dpred;     /* [B, T-1, D] */
     rollout_step *rollout;     /* [steps]; entry 0 is the teacher-forced one: p, dp only */
     uw_real *next, *dnext;     /* [B, T-1, D] all but the first latent: inverse dynamics */
     uw_real *guess, *dguess;   /* [B, T-1, A] */
+    uw_real *read, *dread;     /* [rows, readout_dim] */
     uw_encode_acts *encode;
     uw_action_acts *action_acts;
     uw_predict_acts *predict;
     uw_inverse_acts *inverse;
+    uw_readout_acts *readout;
     uw_sigreg *sigreg;
     uw_vicreg *vicreg;
 };
@@ -43,8 +46,7 @@ static uw_real *take(uw_arena *arena, size_t count) {
 }
 
 static void rollout_layout(uw_arena *arena, const uw_net *net, uw_loss_state *s) {
-    const size_t history =
-        net->config.predictor == UW_PREDICTOR_MLP ? 1 : (size_t)net->config.history_size;
+    const size_t history = uw__net_history(net);
     s->rollout = uw_arena_alloc(arena, s->steps, sizeof *s->rollout);
     for (size_t j = 0; j < s->steps; j++) {
         rollout_step r = {.length = j + 1 < history ? j + 1 : history};
@@ -64,8 +66,13 @@ static void rollout_layout(uw_arena *arena, const uw_net *net, uw_loss_state *s)
     }
 }
 
+size_t uw__loss_rows(const uw_train_config *config, size_t windows) {
+    return windows * (size_t)config->window +
+           (size_t)(config->extra_frames / (config->accumulate > 1 ? config->accumulate : 1));
+}
+
 size_t uw__loss_chunk(const uw_net *net, const uw_train_config *config, size_t windows) {
-    const size_t rows = windows * (size_t)config->window, chunk = (size_t)config->encoder_chunk;
+    const size_t rows = uw__loss_rows(config, windows), chunk = (size_t)config->encoder_chunk;
     if (chunk == 0) return uw__encode_chunk(net, rows);
     return chunk < rows ? chunk : rows;
 }
@@ -76,9 +83,11 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
                          .t = (size_t)config->window,
                          .d = (size_t)net->config.latent_dim,
                          .cond = (size_t)net->cond_dim,
-                         .action = (size_t)net->action_block};
+                         .action = (size_t)net->action_block,
+                         .action_in = (size_t)net->action_in,
+                         .rows = uw__loss_rows(config, windows)};
     uw_loss_state *s = uw_arena_alloc(arena, 1, sizeof *s);
-    const size_t rows = tmp.b * tmp.t, moves = tmp.b * (tmp.t - 1);
+    const size_t rows = tmp.rows, moves = tmp.b * (tmp.t - 1);
 
     tmp.steps = config->rollout_weight > 0.0f ? (size_t)config->rollout_steps : 0;
     tmp.z = take(arena, rows * tmp.d);
@@ -100,6 +109,12 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
         tmp.guess = take(arena, moves * tmp.action);
         tmp.dguess = take(arena, moves * tmp.action);
         tmp.inverse = uw__inverse_layout(arena, net, moves);
+    }
+    if (config->readout_weight > 0.0f) {
+        const size_t numbers = (size_t)net->config.readout_dim;
+        tmp.read = take(arena, rows * numbers);
+        tmp.dread = take(arena, rows * numbers);
+        tmp.readout = uw__readout_layout(arena, net, rows);
     }
     if (config->sigreg_weight > 0.0f) {
         const size_t sets = config->sigreg_per_step ? tmp.t : 1;
@@ -162,10 +177,10 @@ static double squared_error(const uw_real *got, size_t ld_got, const uw_real *wa
 
 /* z, c and the teacher-forced predictions. */
 static void forward(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
-                    uw_loss_state *s, const uw_real *x, const uw_real *a, bool train,
+                    uw_loss_state *s, const uw_real *x, size_t rows, const uw_real *a, bool train,
                     const uw_dropout *dropout) {
     const size_t moves = (s->t - 1) * s->d;
-    uw__encode_forward(e, net, params, buffers, s->encode, x, s->b * s->t, train, s->z);
+    uw__encode_forward(e, net, params, buffers, s->encode, x, rows, train, s->z);
     if (s->action) {
         uw__action_forward(e, net, params, s->action_acts, a, s->b * (s->t - 1), s->c);
     }
@@ -242,11 +257,21 @@ static double inverse_loss(const uw_exec *e, const uw_net *net, const uw_real *p
     const size_t moves = s->b * (s->t - 1), row = (s->t - 1) * s->d, ld = s->t * s->d;
     copy_rows(s->next, row, s->z + s->d, ld, s->b, row);
     uw__inverse_forward(e, net, params, s->inverse, s->zin, s->next, moves, s->guess);
-    const double loss = squared_error(s->guess, s->action, a, s->action, moves, s->action, weight,
-                                      s->dguess, s->action, NULL, 0);
+    const double loss = squared_error(s->guess, s->action, a, s->action_in, moves, s->action,
+                                      weight, s->dguess, s->action, NULL, 0);
     uw__inverse_backward(e, net, params, s->inverse, s->dguess, s->dzin, s->dnext, grads);
     add_rows(s->dz, ld, s->dzin, row, s->b, row);
     add_rows(s->dz + s->d, ld, s->dnext, row, s->b, row);
+    return loss;
+}
+
+static double readout_loss(const uw_exec *e, const uw_net *net, const uw_real *params,
+                           uw_loss_state *s, const uw_real *y, double weight, uw_real *grads) {
+    const size_t numbers = (size_t)net->config.readout_dim;
+    uw__readout_forward(e, net, params, s->readout, s->z, s->rows, s->read);
+    const double loss = squared_error(s->read, numbers, y, numbers, s->rows, numbers, weight,
+                                      s->dread, numbers, NULL, 0);
+    uw__readout_backward(e, net, params, s->readout, s->dread, s->dz, grads);
     return loss;
 }
 
@@ -268,17 +293,17 @@ static void regularise(const uw_exec *e, const uw_train_config *config, uw_loss_
 
 void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_config *config,
                        const uw_real *params, uw_real *buffers, uw_loss_state *s, const uw_real *x,
-                       const uw_real *a, uint64_t draw, double scale, uw_real *grads,
-                       uw_losses *out) {
+                       const uw_real *a, const uw_real *y, uint64_t draw, double scale,
+                       uw_real *grads, uw_losses *out) {
     const uw_dropout dropout = {
         .on = net->config.dropout > 0.0f, .seed = config->seed, .step = draw};
     const size_t moves = (s->t - 1) * s->d, ld = s->t * s->d;
     uw_losses l = {0};
 
-    forward(e, net, params, buffers, s, x, a, true, &dropout);
+    forward(e, net, params, buffers, s, x, s->rows, a, true, &dropout);
     if (s->steps) rollout_forward(e, net, params, buffers, s, dropout);
 
-    memset(s->dz, 0, s->b * ld * sizeof *s->dz);
+    memset(s->dz, 0, s->rows * s->d * sizeof *s->dz);
     if (s->cond) memset(s->dc, 0, s->b * (s->t - 1) * s->cond * sizeof *s->dc);
     regularise(e, config, s, draw, scale, &l);
     l.prediction =
@@ -292,6 +317,10 @@ void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_confi
         l.inverse =
             inverse_loss(e, net, params, s, a, scale * (double)config->inverse_weight, grads);
     }
+    if (s->readout) {
+        l.readout =
+            readout_loss(e, net, params, s, y, scale * (double)config->readout_weight, grads);
+    }
     uw__predict_backward(e, net, params, s->predict, s->dpred, s->dzin, s->cond ? s->dc_pass : NULL,
                          grads);
     add_rows(s->dc, s->cond, s->dc_pass, s->cond, s->b * (s->t - 1), s->cond);
@@ -302,7 +331,8 @@ void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_confi
     l.total = (double)config->prediction_weight * l.prediction +
               (double)config->rollout_weight * l.rollout +
               (double)config->sigreg_weight * l.sigreg +
-              (double)config->inverse_weight * l.inverse + (double)config->vicreg_weight * l.vicreg;
+              (double)config->inverse_weight * l.inverse +
+              (double)config->vicreg_weight * l.vicreg + (double)config->readout_weight * l.readout;
     *out = l;
 }
 
@@ -310,6 +340,6 @@ double uw__loss_validate(const uw_exec *e, const uw_net *net, const uw_real *par
                          uw_real *buffers, uw_loss_state *s, const uw_real *x, const uw_real *a) {
     const size_t moves = (s->t - 1) * s->d, ld = s->t * s->d;
     const uw_dropout off = {.on = false};
-    forward(e, net, params, buffers, s, x, a, false, &off);
+    forward(e, net, params, buffers, s, x, s->b * s->t, a, false, &off);
     return squared_error(s->pred, moves, s->z + s->d, ld, s->b, moves, 0.0, NULL, 0, NULL, 0);
 }

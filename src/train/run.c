@@ -180,7 +180,7 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
                                 .preset = t->config.preset,
                                 .config_json = r->config_json,
                                 .dataset_hash = uw_dataset_hash(t->feed.data),
-                                .losses = {NAN, NAN, NAN, NAN, NAN, NAN},
+                                .losses = {NAN, NAN, NAN, NAN, NAN, NAN, NAN},
                                 .effective_rank = NAN,
                                 .min_variance = NAN};
     uw_status s = uw__mkdirs(r->dir, err);

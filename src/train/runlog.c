@@ -22,6 +22,7 @@
     X("sigreg", losses.sigreg, "loss/sigreg")                                                      \
     X("inverse_loss", losses.inverse, "loss/inverse")                                              \
     X("vicreg", losses.vicreg, "loss/vicreg")                                                      \
+    X("readout_loss", losses.readout, "loss/readout")                                              \
     X("grad_norm", grad_norm, "train/grad_norm")                                                   \
     X("sigreg_null", sigreg_null, "gauge/sigreg_null")                                             \
     X("effective_rank", effective_rank, "gauge/effective_rank")                                    \

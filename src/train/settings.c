@@ -61,6 +61,11 @@ typedef enum key_kind {
     X(INT, sigreg_knots, sigreg_knots, 2, 33, "", "knots of the quadrature on [0, 3]")             \
     X(FLOAT, inverse_weight, inverse_weight, 0, 1e6, "", "weight of the inverse-dynamics loss")    \
     X(FLOAT, vicreg_weight, vicreg_weight, 0, 1e6, "", "weight of VICReg's two terms")             \
+    X(FLOAT, prediction_ramp, prediction_ramp, 0, 1, "",                                           \
+      "fraction of training over which prediction and rollout weights grow from 0")                \
+    X(INT, extra_frames, extra_frames, 0, 65536, "frames",                                         \
+      "single frames per step beside the windows, for SIGReg and the readout")                     \
+    X(FLOAT, readout_weight, readout_weight, 0, 1e6, "", "weight of the readout's loss")           \
     X(FLOAT, augment_nominal_all, augment_nominal_all, 0, 1, "",                                   \
       "probability of the nominal look")                                                           \
     X(FLOAT, augment_nominal_each, augment_nominal_each, 0, 1, "",                                 \
@@ -80,13 +85,16 @@ typedef enum key_kind {
     X(INT, action_dim, model.action_dim, 0, 65536, "", "action numbers; taken from the data")      \
     X(INT, frameskip, model.frameskip, 1, 1024, "rows", "dataset rows per model step")             \
     X(INT, history_size, model.history_size, 1, 16, "frames", "frames that the predictor sees")    \
+    X(INT, action_history, model.action_history, 0, 256, "rows",                                   \
+      "last actions of the decision before, which the predictor sees too")                         \
     X(INT, conv_layers, model.conv_layers, 0, 8, "", "convolutions")                               \
     X(INT, vit_patch, model.vit_patch, 0, 4096, "px", "ViT: side of a patch")                      \
     X(INT, vit_dim, model.vit_dim, 0, 65536, "", "ViT: width")                                     \
     X(INT, vit_layers, model.vit_layers, 0, 256, "", "ViT: blocks")                                \
     X(INT, vit_heads, model.vit_heads, 0, 256, "", "ViT: heads")                                   \
     X(INT, vit_mlp_dim, model.vit_mlp_dim, 0, 65536, "", "ViT: hidden width")                      \
-    X(INT, mlp_layers, model.mlp_layers, 0, 64, "", "MLP encoder: hidden layers")                  \
+    X(INT, mlp_layers, model.mlp_layers, 0, 64, "",                                                \
+      "MLP encoder: hidden layers; couplings of encoder=coupling")                                 \
     X(INT, mlp_dim, model.mlp_dim, 0, 65536, "", "MLP encoder: hidden width")                      \
     X(INT, projector_dim, model.projector_dim, 0, 65536, "", "hidden width; 0 = one linear layer") \
     X(INT, latent_dim, model.latent_dim, 1, 65536, "", "numbers of a latent (D)")                  \
@@ -99,7 +107,9 @@ typedef enum key_kind {
     X(INT, predictor_mlp_dim, model.predictor_mlp_dim, 1, 65536, "", "predictor: hidden width")    \
     X(FLOAT, dropout, model.dropout, 0, 0.99, "", "in the AdaLN predictor, training only")         \
     X(INT, pred_proj_dim, model.pred_proj_dim, 0, 65536, "", "prediction projector; 0 = none")     \
-    X(INT, inverse_dim, model.inverse_dim, 0, 65536, "", "inverse-dynamics head; 0 = none")
+    X(INT, inverse_dim, model.inverse_dim, 0, 65536, "", "inverse-dynamics head; 0 = none")        \
+    X(INT, readout_dim, model.readout_dim, 0, 65536, "",                                           \
+      "numbers of the readout; taken from the data")
 #define FLAG_KEYS(X)                                                                               \
     X(warmup_from_zero, warmup_from_zero, "the first step has learning rate 0")                    \
     X(shuffle_epochs, shuffle_epochs,                                                              \
@@ -111,14 +121,19 @@ typedef enum key_kind {
 #define WORD_KEYS(X)                                                                               \
     X(augment, augment, "none|colour|redraw", "looks of training frames")                          \
     X(precision, precision, "f32|bf16", "of the arithmetic")                                       \
-    X(input, model.input, "scaled|imagenet|floor_relative|columns", "what the encoder is fed")     \
-    X(encoder, model.encoder, "conv|vit|mlp", "kind of encoder")                                   \
-    X(predictor, model.predictor, "mlp|adaln", "kind of predictor")
+    X(input, model.input, "scaled|imagenet|floor_relative|columns|centred",                        \
+      "what the encoder is fed")                                                                   \
+    X(conv_norm, model.conv_norm, "none|batch", "BatchNorm after every convolution")               \
+    X(encoder, model.encoder, "conv|vit|mlp|coupling", "kind of encoder")                          \
+    X(predictor, model.predictor, "mlp|adaln|none",                                                \
+      "kind of predictor; none = the next latent is wanted to be the same")
 #define TEXT_KEYS(X)                                                                               \
     X(observe, observe,                                                                            \
       "columns that the model sees, comma-separated; empty = pixels, or sensors")                  \
     X(action, action, "column of actions; empty = action, none = there are none")                  \
-    X(augment_factors, augment_factors, "redraw: factors drawn at random, comma-separated")
+    X(augment_factors, augment_factors, "redraw: factors drawn at random, comma-separated")        \
+    X(readout, readout,                                                                            \
+      "labels for a linear head: NAME, NAME[i], NAME[i-j], :rad behind angles; empty = none")
 #define LIST_KEYS(X)                                                                               \
     X(conv_channels, model.conv_channels, "channels of every convolution, comma-separated")        \
     X(conv_kernel, model.conv_kernel, "kernel sizes")                                              \
@@ -501,6 +516,17 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     }
     if (c->batch % c->accumulate)
         return bad(err, "accumulate", "wanted a divisor of batch", "set batch to a multiple of it");
+    if (c->extra_frames % c->accumulate)
+        return bad(err, "extra_frames", "wanted a multiple of accumulate", "raise or lower it");
+    if (c->extra_frames && c->sigreg_per_step)
+        return bad(err, "extra_frames", "belong to no time step, got sigreg_per_step",
+                   "set sigreg_per_step=false or extra_frames=0");
+    if ((c->readout_weight > 0.0f) != (c->readout[0] != 0))
+        return bad(err, "readout_weight", "wanted above 0 with a readout, and 0 without",
+                   "set both: readout names the recorded numbers");
+    if (c->encoder_chunk && m->conv_norm == UW_CONV_NORM_BATCH)
+        return bad(err, "encoder_chunk", "BatchNorm sees all frames of a step, wanted 0",
+                   "set encoder_chunk=0, or accumulate for less memory");
     if (c->batch / c->accumulate * c->window < 2)
         return bad(err, "batch", "wanted at least 2 frames per micro-batch", "raise batch");
     if (c->rollout_weight > 0.0f && c->rollout_steps > c->window - 1)
@@ -516,8 +542,10 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     if (c->augment == UW_AUGMENT_REDRAW && !c->augment_factors[0])
         return bad(err, "augment_factors", "redraw without factors would draw the nominal look",
                    "name factors, e.g. augment_factors=agent.color, or set augment=none");
-    if ((m->encoder == UW_ENCODER_MLP) != (m->input == UW_INPUT_COLUMNS))
-        return bad(err, "encoder", "mlp goes with input=columns, conv and vit with pictures",
+    if ((m->encoder == UW_ENCODER_MLP || m->encoder == UW_ENCODER_COUPLING) !=
+        (m->input == UW_INPUT_COLUMNS))
+        return bad(err, "encoder",
+                   "mlp and coupling go with input=columns, conv and vit with pictures",
                    "choose a preset: sensors for columns, two_room for pictures");
     return UW_OK;
 }

@@ -26,7 +26,9 @@ static void layout(uw_arena *arena, uw_trainer *t) {
     t->buffers = uw_arena_alloc(arena, t->net.num_buffers, sizeof *t->buffers);
     t->grads = uw_arena_alloc(arena, n, sizeof *t->grads);
     t->optim = uw__optim_layout(arena, n);
-    t->batch = uw__batch_layout(arena, &t->net, &t->feed, windows, t->exec.num_workers);
+    t->batch = uw__batch_layout(arena, &t->net, &t->feed, windows,
+                                (size_t)(t->config.extra_frames / t->config.accumulate),
+                                t->exec.num_workers);
     t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
     t->work = uw_arena_alloc(arena, 2 * d * d + 4 * d, sizeof *t->work);
 }
@@ -37,7 +39,7 @@ static uw_status plan_memory(uw_trainer *t, uw_err *err) {
     const size_t windows = micro_windows(&t->config);
     uw__log(t->ctx, UW_LOG_INFO, "train: %zu MB of memory; the encoder keeps %zu of %zu frames",
             measure.used >> 20, uw__loss_chunk(&t->net, &t->config, windows),
-            windows * (size_t)t->config.window);
+            uw__loss_rows(&t->config, windows));
     if (!measure.failed && measure.used < SIZE_MAX - HUGE_PAGE) {
         const size_t bytes = (measure.used + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
         t->memory = aligned_alloc(HUGE_PAGE, bytes);
@@ -64,7 +66,10 @@ uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_
     if (!s) s = uw__settings_epochs(&t->config, uw_windows_count(t->feed.train), err);
     if (!s) s = uw__net_init(&t->config.model, &t->net, err);
     if (!s) s = plan_memory(t, err);
-    if (!s) uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
+    if (!s) {
+        uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
+        s = uw__feed_measure(&t->feed, &t->net, t->buffers, err);
+    }
     return s;
 }
 
@@ -82,10 +87,22 @@ static void add_losses(uw_losses *sum, const uw_losses *l, double scale) {
     sum->sigreg += scale * l->sigreg;
     sum->inverse += scale * l->inverse;
     sum->vicreg += scale * l->vicreg;
+    sum->readout += scale * l->readout;
+}
+
+/* The configuration at a step: the ramp's share of the weights that it holds back. */
+static uw_train_config config_at(const uw_train_config *config, int64_t step) {
+    uw_train_config c = *config;
+    const double ramp = (double)c.prediction_ramp * (double)c.steps;
+    if ((double)step < ramp) {
+        c.prediction_weight *= (float)((double)step / ramp);
+        c.rollout_weight *= (float)((double)step / ramp);
+    }
+    return c;
 }
 
 uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err) {
-    const uw_train_config *c = &t->config;
+    const uw_train_config now = config_at(&t->config, step), *c = &now;
     const double scale = 1.0 / (double)c->accumulate;
     uw_step_stats stats = {.lr = uw__schedule_lr(c, step)};
 
@@ -94,10 +111,10 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
         uw_losses l;
         const uint64_t draw = (uint64_t)step * (uint64_t)c->accumulate + (uint64_t)micro;
         const uw_status s =
-            uw__batch_load(&t->exec, &t->net, &t->feed, c, step, micro, t->batch, err);
+            uw__batch_load(&t->exec, &t->net, &t->feed, c, t->buffers, step, micro, t->batch, err);
         if (s) return s;
         uw__loss_gradient(&t->exec, &t->net, c, t->params, t->buffers, t->loss, t->batch->x,
-                          t->batch->a, draw, scale, t->grads, &l);
+                          t->batch->a, t->batch->y, draw, scale, t->grads, &l);
         add_losses(&stats.losses, &l, scale);
     }
     stats.grad_norm = uw__optim_norm(&t->exec, &t->optim, t->grads);
@@ -120,7 +137,7 @@ uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err) {
     *loss = NAN;
     if (!t->feed.valid) return UW_OK;
     for (int32_t i = 0; i < VALIDATION_BATCHES; i++) {
-        const uw_status s = uw__batch_load_validation(&t->exec, &t->net, &t->feed, i,
+        const uw_status s = uw__batch_load_validation(&t->exec, &t->net, &t->feed, t->buffers, i,
                                                       VALIDATION_BATCHES, t->batch, err);
         if (s) return s;
         sum += uw__loss_validate(&t->exec, &t->net, t->params, t->buffers, t->loss, t->batch->x,
@@ -206,6 +223,7 @@ uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_mod
         .action_repeat = meta->action_repeat,
         .trained_factors = t->feed.trained,
         .observe = t->feed.observe,
+        .readout = t->config.readout,
     };
     return uw__model_new(&t->config.model, t->params, t->buffers, &t->feed.norm, &provenance, out,
                          err);

@@ -73,7 +73,7 @@ static void load(fixture *f, size_t step) {
     char name[48];
     for (size_t b = 0; b < f->b; b++) {
         const size_t w = (size_t)picks[b];
-        uw__net_prepare(&f->exec, &f->net, pixels + w * frames, f->t, f->x + b * frames);
+        uw__net_prepare(&f->exec, &f->net, NULL, pixels + w * frames, f->t, f->x + b * frames);
         memcpy(f->a + b * used, actions + w * f->t * f->block, used * sizeof *actions);
     }
     snprintf(name, sizeof name, "directions.%zu", step);
@@ -103,8 +103,8 @@ static void test_curve(void **state) {
         CHECK_NEAR(lr, rates[step], 1e-7 * (double)f.config.lr);
         load(&f, step);
         memset(f.grads, 0, f.net.num_params * sizeof *f.grads);
-        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.loss, f.x, f.a, 0, 1.0,
-                          f.grads, &l);
+        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.loss, f.x, f.a, NULL,
+                          0, 1.0, f.grads, &l);
         const double norm = uw__optim_norm(&f.exec, &f.optim, f.grads);
         check(&f, "loss", step, l.total, &worst[0]);
         check(&f, "pred_loss", step, l.prediction, &worst[0]);

@@ -65,7 +65,7 @@ static int setup(void **state) {
     uint8_t *frame = malloc(frame_bytes());
     for (size_t f = 0; f < windows * frames; f++) {
         draw_frame(frame, frame0 + (int)f);
-        uw__net_prepare(&model.e, &model.net, frame, 1, model.x + f * frame_bytes());
+        uw__net_prepare(&model.e, &model.net, NULL, frame, 1, model.x + f * frame_bytes());
     }
     free(frame);
     formula_fill(model.a, windows * frames * (size_t)model.net.action_block, salt, "actions", 1.5);

@@ -14,7 +14,8 @@ static int setup(void **state) {
     model = lewm_new(&meta, golden_axis(&inputs, "pixels", 0), golden_axis(&inputs, "pixels", 1));
     lewm_load("lewm_tiny/weights", &model.net, model.params, model.buffers);
     const size_t rows = model.windows * model.frames;
-    uw__net_prepare(&model.e, &model.net, golden_tensor(&inputs, "pixels").data, rows, model.x);
+    uw__net_prepare(&model.e, &model.net, NULL, golden_tensor(&inputs, "pixels").data, rows,
+                    model.x);
     memcpy(model.a, golden_f32(&inputs, "actions"),
            rows * (size_t)model.net.action_block * sizeof(float));
     return 0;

@@ -80,7 +80,7 @@ static void fixture_init(fixture *f, const golden *g, const golden *inputs, int3
     const uw_tensor pixels = golden_tensor(inputs, "pixels");
     const float *actions = golden_f32(inputs, "actions");
     const size_t used = (f->t - 1) * f->block;
-    uw__net_prepare(&f->exec, &f->net, pixels.data, f->b * f->t, f->x);
+    uw__net_prepare(&f->exec, &f->net, NULL, pixels.data, f->b * f->t, f->x);
     for (size_t b = 0; b < f->b; b++)
         memcpy(f->a + b * used, actions + b * f->t * f->block, used * sizeof *actions);
 }
@@ -98,8 +98,8 @@ static void gradient(fixture *f, const golden *inputs, int dirs, uw_losses *l) {
     for (size_t p = 0; p < f->p; p++)
         for (size_t i = 0; i < f->d; i++) mine[p * f->d + i] = (uw_real)d[i * f->p + p];
     memset(f->grads, 0, f->net.num_params * sizeof *f->grads);
-    uw__loss_gradient(&f->exec, &f->net, &f->config, f->params, f->buffers, f->loss, f->x, f->a, 0,
-                      1.0, f->grads, l);
+    uw__loss_gradient(&f->exec, &f->net, &f->config, f->params, f->buffers, f->loss, f->x, f->a,
+                      NULL, 0, 1.0, f->grads, l);
 }
 
 /* Parameters whose true gradient is zero: Adam turns rounding noise into steps of up to lr. */

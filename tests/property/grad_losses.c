@@ -16,20 +16,21 @@ typedef struct fixture {
     uw_arena arena;
     uw_exec exec;
     uw_loss_state *state;
-    uw_real *params, *buffers, *grads, *x, *a;
+    uw_real *params, *buffers, *grads, *x, *a, *y;
     size_t rows;
 } fixture;
 
 static void layout(uw_arena *arena, fixture *f) {
     const size_t moves = WINDOWS * (size_t)(f->config.window - 1);
-    f->rows = WINDOWS * (size_t)f->config.window;
+    f->rows = uw__loss_rows(&f->config, WINDOWS);
     f->exec = uw__exec_layout(arena, &f->kernels, NULL, uw__net_extra_reals(&f->net));
     f->state = uw__loss_layout(arena, &f->net, &f->config, WINDOWS);
     f->params = uw_arena_alloc(arena, f->net.num_params, sizeof(uw_real));
     f->grads = uw_arena_alloc(arena, f->net.num_params, sizeof(uw_real));
     f->buffers = uw_arena_alloc(arena, f->net.num_buffers, sizeof(uw_real));
     f->x = uw_arena_alloc(arena, f->rows * f->net.input_reals, sizeof(uw_real));
-    f->a = uw_arena_alloc(arena, moves * (size_t)f->net.action_block, sizeof(uw_real));
+    f->a = uw_arena_alloc(arena, moves * (size_t)f->net.action_in, sizeof(uw_real));
+    f->y = uw_arena_alloc(arena, f->rows * (size_t)f->net.config.readout_dim, sizeof(uw_real));
 }
 
 static void fixture_init(fixture *f, uint64_t seed) {
@@ -50,8 +51,11 @@ static void fixture_init(fixture *f, uint64_t seed) {
         f->x[i] = (double)uw__rng_normal(&r);
     }
     const size_t moves = WINDOWS * (size_t)(f->config.window - 1);
-    for (size_t i = 0; i < moves * (size_t)f->net.action_block; i++) {
+    for (size_t i = 0; i < moves * (size_t)f->net.action_in; i++) {
         f->a[i] = 2.0 * uw__rng_uniform64(&r) - 1.0;
+    }
+    for (size_t i = 0; i < f->rows * (size_t)f->net.config.readout_dim; i++) {
+        f->y[i] = (double)uw__rng_normal(&r);
     }
 }
 
@@ -62,8 +66,8 @@ static void fixture_fini(fixture *f) {
 
 static double total(fixture *f, uw_losses *l) {
     memset(f->grads, 0, f->net.num_params * sizeof(uw_real));
-    uw__loss_gradient(&f->exec, &f->net, &f->config, f->params, f->buffers, f->state, f->x, f->a, 7,
-                      1.0, f->grads, l);
+    uw__loss_gradient(&f->exec, &f->net, &f->config, f->params, f->buffers, f->state, f->x, f->a,
+                      f->y, 7, 1.0, f->grads, l);
     return l->total;
 }
 
@@ -175,6 +179,30 @@ static void conv_terms(void **state) {
     }
 }
 
+/* BatchNorm in the encoder, single frames behind the windows, labels, and an action that the
+ * predictor sees again: what the recipe of pusht adds. */
+static void labelled_terms(void **state) {
+    (void)state;
+    static const char *const names[] = {"normed prediction", "normed rollout", "normed sigreg",
+                                        "normed inverse",    "readout",        "labelled, all"};
+    for (int term = 0; term < 6; term++) {
+        const bool all = term == 5;
+        fixture f = {.config = small()};
+        f.config.extra_frames = 6;
+        f.config.model = small_conv();
+        f.config.model.conv_norm = UW_CONV_NORM_BATCH;
+        f.config.model.frameskip = 2;
+        f.config.model.action_history = 1;
+        f.config.model.readout_dim = 3;
+        f.config.prediction_weight = term == 0 || all ? 1.0f : 0.0f;
+        f.config.rollout_weight = term == 1 || all ? 0.7f : 0.0f;
+        f.config.sigreg_weight = term == 2 || all ? 3.0f : 0.0f;
+        f.config.inverse_weight = term == 3 || all ? 1.3f : 0.0f;
+        f.config.readout_weight = term == 4 || all ? 1.1f : 0.0f;
+        check_gradient(&f, names[term]);
+    }
+}
+
 static void columns_without_actions(void **state) {
     (void)state;
     fixture f = {.config = small()};
@@ -195,6 +223,30 @@ static void columns_without_actions(void **state) {
     f.config.sigreg_weight = 0.05f;
     f.config.sigreg_per_step = f.config.sigreg_times_n = true;
     check_gradient(&f, "columns");
+}
+
+/* Two views of one thing: couplings of an odd width, which have no projector, and no predictor. */
+static void two_views(void **state) {
+    (void)state;
+    static const char *const names[] = {"alignment", "alignment and vicreg"};
+    for (int term = 0; term < 2; term++) {
+        fixture f = {.config = small()};
+        f.config.window = 2;
+        f.config.model = (uw_model_config){.input = UW_INPUT_COLUMNS,
+                                           .observe_dim = 5,
+                                           .frameskip = 1,
+                                           .history_size = 1,
+                                           .encoder = UW_ENCODER_COUPLING,
+                                           .mlp_layers = 3,
+                                           .latent_dim = 5,
+                                           .predictor = UW_PREDICTOR_NONE,
+                                           .predictor_mlp_dim = 1};
+        f.config.prediction_weight = 1.0f;
+        f.config.vicreg_weight = term ? 0.5f : 0.0f;
+        f.config.sigreg_weight = term ? 0.0f : 0.01f;
+        f.config.sigreg_times_n = true;
+        check_gradient(&f, names[term]);
+    }
 }
 
 static void lewm(void **state) {
@@ -228,8 +280,8 @@ static void scale(void **state) {
     /* accumulated onto what is there: two halves make one */
     memset(f.grads, 0, f.net.num_params * sizeof(uw_real));
     for (int i = 0; i < 2; i++) {
-        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.state, f.x, f.a, 7,
-                          0.5, f.grads, &half);
+        uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, f.state, f.x, f.a, f.y,
+                          7, 0.5, f.grads, &half);
     }
     assert_true(whole.total == half.total);
     for (size_t i = 0; i < f.net.num_params; i++) {
@@ -297,8 +349,8 @@ static void accumulation(void **state) {
     memset(f.grads, 0, f.net.num_params * sizeof(uw_real));
     for (size_t w = 0; w < WINDOWS; w++) {
         uw__loss_gradient(&f.exec, &f.net, &f.config, f.params, f.buffers, one,
-                          f.x + w * t * f.net.input_reals, f.a + w * (t - 1) * a, w, 1.0 / WINDOWS,
-                          f.grads, &part);
+                          f.x + w * t * f.net.input_reals, f.a + w * (t - 1) * a, NULL, w,
+                          1.0 / WINDOWS, f.grads, &part);
         sum += part.total / WINDOWS;
     }
     CHECK_NEAR(sum, whole.total, 1e-13 * whole.total);
@@ -310,9 +362,13 @@ static void accumulation(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(conv_terms), cmocka_unit_test(columns_without_actions),
-        cmocka_unit_test(lewm),       cmocka_unit_test(scale),
-        cmocka_unit_test(chunks),     cmocka_unit_test(accumulation)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(conv_terms),
+                                       cmocka_unit_test(labelled_terms),
+                                       cmocka_unit_test(columns_without_actions),
+                                       cmocka_unit_test(two_views),
+                                       cmocka_unit_test(lewm),
+                                       cmocka_unit_test(scale),
+                                       cmocka_unit_test(chunks),
+                                       cmocka_unit_test(accumulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static float *prepare(uw_input input, const uint8_t *frames, size_t n) {
     CHECK_OK(uw__net_init(&config, &net, &err), &err);
     assert_int_equal(net.channels, input == UW_INPUT_FLOOR_RELATIVE ? 4 : 3);
     float *x = malloc(n * net.input_reals * sizeof *x);
-    uw__net_prepare(&e, &net, frames, n, x);
+    uw__net_prepare(&e, &net, NULL, frames, n, x);
     uw__net_fini(&net);
     return x;
 }

@@ -47,7 +47,7 @@ static void prepare(uw_input input, int32_t side) {
     uw__kernels_init(&kernels, 0);
     const uw_exec e = {.k = &kernels};
     for (int n = 0; n < FRAMES; n++) fill(frames + (size_t)n * pixels * 3, pixels, n, &r);
-    uw__net_prepare(&e, &net, frames, FRAMES, x);
+    uw__net_prepare(&e, &net, NULL, frames, FRAMES, x);
     for (size_t n = 0; n < FRAMES; n++) {
         const uint8_t *frame = frames + n * pixels * 3;
         const uw_real *got = x + n * pixels * channels;

@@ -253,6 +253,47 @@ static void test_policies(void **state) {
     uw_env_free(env);
 }
 
+/* The policy that pushes: what it is for happens, the block moves and turns, and all stays in
+ * sight.
+ */
+static void test_push_about(void **state) {
+    (void)state;
+    enum { EPISODES = 40, STEPS = 200, SPAN = 25 };
+    uw_env *env = new_world("pusht");
+    int moved = 0, turned = 0, spans = 0, steps = 0;
+    for (uint64_t e = 0; e < EPISODES; e++) {
+        double was[7] = {0}, is[7];
+        uw_policy policy;
+        uw_err err = {0};
+        CHECK_OK(uw_env_reset(env, 100 + e, NULL, NULL, &err), &err);
+        uw__policy_start(&policy, UW_POLICY_PUSH, uw_env_class_of(env), 3, e);
+        for (int t = 0; t < STEPS; t++) {
+            float action[2];
+            uw_step step;
+            uw_env_get_state(env, is);
+            if (t % SPAN == 0) {
+                const double x = is[2] - was[2], y = is[3] - was[3];
+                moved += t && x * x + y * y > 20.0 * 20.0;
+                turned += t && fabs(remainder(is[4] - was[4], 6.283185307179586)) > 0.35;
+                spans += t > 0;
+                memcpy(was, is, sizeof was);
+            }
+            if (uw_env_class_of(env)->astray(uw_env_self(env))) break;
+            for (int i = 0; i < 4; i++) assert_true(is[i] > 0.0 && is[i] < 512.0);
+            steps++;
+            uw__policy_act(&policy, uw_env_self(env), action);
+            for (int i = 0; i < 2; i++) assert_true(fabsf(action[i]) <= 1.0f);
+            assert_int_equal(uw_env_step(env, action, &step), UW_OK);
+        }
+    }
+    print_message("of %d spans of %d steps the block moved in %d, turned in %d; %d of %d\n", spans,
+                  SPAN, moved, turned, steps, EPISODES * STEPS);
+    assert_true(moved > spans / 2);
+    assert_true(turned > spans / 4);
+    assert_true(steps > EPISODES * STEPS * 6 / 10); /* where the others went astray */
+    uw_env_free(env);
+}
+
 /* Every block, and agents that are pushed themselves: the oracle gives finite actions in range. */
 static void test_oracle_with_every_shape(void **state) {
     (void)state;
@@ -367,6 +408,7 @@ int main(void) {
         cmocka_unit_test(test_readings),
         cmocka_unit_test(test_discrete),
         cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_push_about),
         cmocka_unit_test(test_oracle_with_every_shape),
         cmocka_unit_test(test_weak),
         cmocka_unit_test(test_tasks),

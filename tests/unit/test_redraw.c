@@ -39,7 +39,8 @@ static int32_t differing(const char *path, const uw_train_config *config, int64_
     const size_t window = t.feed.window, bytes = t.feed.frame_bytes;
     uint8_t *recorded = malloc(window * bytes);
     assert_non_null(recorded);
-    CHECK_OK(uw__batch_load(&t.exec, &t.net, &t.feed, config, step, 0, t.batch, &err), &err);
+    CHECK_OK(uw__batch_load(&t.exec, &t.net, &t.feed, config, t.buffers, step, 0, t.batch, &err),
+             &err);
     for (size_t w = 0; w < t.batch->windows; w++) {
         CHECK_OK(uw_windows_read(t.feed.train, t.batch->picks[w], t.feed.pixels, recorded, &err),
                  &err);

@@ -5,7 +5,7 @@
 
 #include <umwelt/eval.h>
 
-#include "stats.h"
+#include "special.h"
 
 /* Published values: 95 % limits as in the usual tables (to the digits given there). */
 static void test_tables(void **state) {
