@@ -136,7 +136,7 @@ void cli_eval_free(uw_eval_result *results);
 /* Planner options of CLI_PLANNER_OPTIONS; the defaults are those of the solver, with --compat the reference's. */
 #define CLI_PLANNER_OPTIONS                                                                        \
     {"solver", "NAME", "cem | icem | mppi | predictive | gradient | pgd | "                        \
-                       "categorical | lagrangian", "cem"},                                         \
+                       "categorical | lagrangian; landmark | inverse: from --data", "cem"},                                         \
     {"objective", "NAME", "sum | last | min over the horizon", "sum"},                              \
     {"horizon", "H", "decisions per plan", "16"},                                                   \
     {"num-samples", "N", "candidates per iteration", "128"},                                        \
@@ -150,8 +150,34 @@ void cli_eval_free(uw_eval_result *results);
     {"compat", NULL, "the reference's defaults and mistakes", NULL},                                \
     {"deadline-ms", "MS", "stop refining after MS; 0 = no limit", "0"}
 int cli_planner(cli *c, uw_planner_options *options);
-/* True for the solver of eval that is CEM with the costs of uw_landmarks; solver may be NULL. */
+/* What a recording puts in place of latent distance (solver landmark) or of the search (solver inverse). */
+typedef struct cli_guide {
+    uw_landmarks *map;
+    uw_policy *policy;
+    uw_value value;   /* of the map */
+    uw_actor actor;   /* of the policy */
+    bool actor_first; /* a search follows */
+} cli_guide;
+#define CLI_GUIDE_OPTIONS                                                                          \
+    {"landmarks", "L", "places on the map of --solver landmark (CEM by decisions to the goal)", "512"}, \
+    {"policy", "FILE", "policy of --solver inverse: read, or fitted to --data and kept there; with a " \
+                       "solver that searches: its first candidate", NULL}
+/* True for the solver that is CEM with the costs of uw_landmarks, and for the one that is uw_policy; word may be
+ * NULL. */
 bool cli_is_landmark(const char *solver);
+bool cli_is_inverse(const char *solver);
+/* Check that --data and the options above fit the solvers asked for (against nullable), before anything is opened. */
+int cli_guide_check(cli *c, const char *solver, const char *against);
+/* True when --policy goes before a search: no solver that is asked for is inverse itself. */
+bool cli_policy_first(const cli *c);
+/* Make what a solver asks for from --data; `first`: --policy goes before a search.  Episodes held out stay out.
+ * After an error, too, *out is cli_guide_free's. */
+uw_status cli_guide_make(cli *c, const char *solver, bool first, const uw_model *model, double holdout,
+                         uint64_t holdout_seed, cli_guide *out, uw_err *err);
+void cli_guide_free(cli_guide *guide);
+/* Let an evaluation, or a planner, go by it; without one, by latent distance and search. */
+void cli_guide_eval(const cli_guide *guide, uw_eval_options *options);
+void cli_guide_planner(const cli_guide *guide, uw_planner *planner);
 /* A model's dynamics and a controller over them, each in a block of its own. */
 typedef struct cli_pilot {
     uw_dynamics dynamics;

@@ -10,15 +10,15 @@ enum { LEAST_EPISODES = 6 };
 static const cli_option options[] = {
     {"env", "WORLD", "world to act in", "the model's"},
     {"protocol", "NAME", "random-goal | released | clear-moderate | clear-strict", "random-goal"},
-    {"data", "D.uw", "dataset of starts and goals, of --solver landmark's map, of --video's frames", NULL},
+    {"data", "D.uw", "dataset of starts and goals, of --solver landmark and inverse, of --video's frames", NULL},
     {"split", "NAME", "all | train | validation: episodes of --data, by the model's own holdout", "all"},
     {"episodes", "N", "episodes; of random-goal, half of them hard", "200"},
     {"budget", "STEPS", "env steps per episode; 0 = the protocol's", "0"},
     {"replan", "K", "decisions of a plan carried out before the next; 0 = the protocol's", "0"},
-    {"landmarks", "L", "places on the map of --solver landmark (CEM by decisions to the goal)", "512"},
     {"against", "B", "another model or solver, in the same episodes", NULL},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation (repeatable)", NULL},
     {"video", "OUT.gif", "animation of the first three episodes (needs --data)", NULL},
+    CLI_GUIDE_OPTIONS,
     CLI_PLANNER_OPTIONS,
     {0},
 };
@@ -33,10 +33,8 @@ typedef struct work {
     uw_eval_result results[UW_NUM_DRIVERS], other;
     const char *against; /* --against, or NULL */
     uw_solver solver;    /* of the rival */
-    bool landmark, rival_landmark;
-    uw_landmarks *map, *rival_map; /* rival_map NULL: the same map, or none */
-    uw_value value, rival_value;
-    int32_t num_landmarks;
+    const char *word, *rival_word; /* of the solvers, landmark and inverse among them; NULL: the default */
+    cli_guide guide, rival_guide;
     char table[1024], other_table[1100], other_kept[1100];
 } work;
 
@@ -61,10 +59,6 @@ static void table_path(const cli *c, const char *protocol, char *path, size_t si
     }
 }
 
-static bool asks_landmark(const cli *c) {
-    return cli_is_landmark(cli_str(c, "solver", NULL)) || cli_is_landmark(cli_str(c, "against", NULL));
-}
-
 /* What is asked for must hang together before anything is opened. */
 static int check_asked(cli *c, const uw_eval_options *o) {
     const bool needs = uw_protocol_needs_data(o->protocol);
@@ -74,11 +68,6 @@ static int check_asked(cli *c, const uw_eval_options *o) {
     if (!needs && cli_flag(c, "split"))
         return cli_usage(c, "--split", "for example --protocol released",
                          "%s draws its own starts, wanted a protocol with a dataset", o->protocol);
-    if (asks_landmark(c) && !cli_flag(c, "data"))
-        return cli_usage(c, "--solver", "add --data with the recording to make its map from",
-                         "landmark plans from memory, wanted --data");
-    if (cli_flag(c, "landmarks") && !asks_landmark(c))
-        return cli_usage(c, "--landmarks", NULL, "wanted --solver landmark or --against landmark");
     if (cli_flag(c, "video") && !cli_flag(c, "data"))
         return cli_usage(c, "--video", "add --data with the dataset it was trained on",
                          "wanted --data for the nearest remembered frames");
@@ -89,7 +78,7 @@ static int check_asked(cli *c, const uw_eval_options *o) {
         uw_err_fix(&err, "200 are usual: 98 %% then means [95.0, 99.5]");
         return cli_fail(c, UW_ESHAPE, &err);
     }
-    return CLI_OK;
+    return cli_guide_check(c, cli_str(c, "solver", NULL), cli_str(c, "against", NULL));
 }
 
 static int configure(cli *c, work *w) {
@@ -105,7 +94,7 @@ static int configure(cli *c, work *w) {
         (code = cli_int(c, "episodes", o->episodes, 1, 1000000, &o->episodes)) ||
         (code = cli_int(c, "budget", 0, 0, 1000000, &o->budget)) ||
         (code = cli_int(c, "replan", 0, 0, 4096, &o->replan)) ||
-        (code = cli_int(c, "landmarks", 512, 1, UW_MAX_LANDMARKS, &w->num_landmarks)) || (code = cli_planner(c, &o->planner)) ||
+        (code = cli_planner(c, &o->planner)) ||
         (code = cli_variation(c, w->world, &w->variation, &varied)) || (code = check_asked(c, o)))
         return code;
     o->seed = o->reset_seed = c->seed;
@@ -138,12 +127,13 @@ static int open_rival(cli *c, work *w) {
     uw_err err = {0};
     w->against = cli_str(c, "against", NULL);
     w->solver = w->o.planner.solver;
-    w->landmark = w->rival_landmark = cli_is_landmark(cli_str(c, "solver", NULL));
+    w->word = w->rival_word = cli_str(c, "solver", NULL);
     if (!w->against) return CLI_OK;
     if (!is_file(w->against)) {
-        w->rival_landmark = cli_is_landmark(w->against);
-        if (w->rival_landmark) w->solver = UW_SOLVER_CEM;
-        if (w->rival_landmark || uw_solver_parse(w->against, &w->solver)) return CLI_OK;
+        const bool guided = cli_is_landmark(w->against) || cli_is_inverse(w->against);
+        w->rival_word = w->against;
+        if (guided) w->solver = UW_SOLVER_CEM;
+        if (guided || uw_solver_parse(w->against, &w->solver)) return CLI_OK;
     }
     const uw_status status = uw_model_load(w->against, &w->rival, &err);
     if (status == UW_ENOTFOUND) uw_err_fix(&err, "--against takes a model's file or a solver's name");
@@ -154,42 +144,36 @@ static int open_rival(cli *c, work *w) {
  * own. */
 static uw_planner_options rival_planner(const work *w) {
     const uw_planner_options *first = &w->o.planner;
-    if (w->solver == first->solver && w->rival_landmark == w->landmark) return *first;
-    uw_planner_options o = w->rival_landmark ? uw_landmarks_planner()
+    const bool map = cli_is_landmark(w->rival_word), same = map == cli_is_landmark(w->word);
+    if (w->solver == first->solver && same) return *first;
+    uw_planner_options o = map              ? uw_landmarks_planner()
                            : first->compat   ? uw_planner_options_reference(w->solver)
                                              : uw_planner_options_for(w->solver);
     o.objective = first->objective;
-    if (w->rival_landmark == w->landmark) o.horizon = first->horizon;
+    if (same) o.horizon = first->horizon;
     o.action_cost = first->action_cost;
     o.deadline_s = first->deadline_s;
     o.seed = first->seed;
     return o;
 }
 
-/* Make the maps that are asked for; episodes held out for --split validation stay off them. */
-static uw_status make_maps(cli *c, work *w, uw_err *err) {
+/* Make the maps and policies that are asked for; episodes held out for --split validation stay out of them. */
+static uw_status make_guides(cli *c, work *w, uw_err *err) {
     const bool held = w->o.split == UW_SPLIT_VALIDATION;
-    const uw_landmarks_options o = {.num_landmarks = w->num_landmarks,
-                                    .holdout = held ? w->o.holdout : 0.0,
-                                    .holdout_seed = w->o.holdout_seed};
-    const char *data = cli_str(c, "data", NULL);
-    uw_status status = UW_OK;
-    if (w->landmark || (w->rival_landmark && !w->rival))
-        status = uw_landmarks_load(c->ctx, w->model, data, &o, &w->map, err);
-    if (!status && w->rival_landmark && w->rival)
-        status = uw_landmarks_load(c->ctx, w->rival, data, &o, &w->rival_map, err);
-    if (status) return status;
-    if (w->map) w->value = w->rival_value = uw_landmarks_value(w->map);
-    if (w->rival_map) w->rival_value = uw_landmarks_value(w->rival_map);
-    if (w->landmark) w->o.value = &w->value;
-    return UW_OK;
+    const double holdout = held ? w->o.holdout : 0.0;
+    uw_status status = cli_guide_make(c, w->word, cli_policy_first(c), w->model, holdout, w->o.holdout_seed,
+                                      &w->guide, err);
+    cli_guide_eval(&w->guide, &w->o);
+    if (status || !w->against) return status;
+    return cli_guide_make(c, w->rival_word, false, w->rival ? w->rival : w->model, holdout, w->o.holdout_seed,
+                          &w->rival_guide, err);
 }
 
 static uw_status run_rival(cli *c, work *w, uw_err *err) {
     const uw_model *model = w->rival ? w->rival : w->model;
     uw_eval_options o = w->o;
     o.planner = rival_planner(w);
-    o.value = w->rival_landmark ? &w->rival_value : NULL;
+    cli_guide_eval(&w->rival_guide, &o);
     o.keep_traces = 0;
     snprintf(w->other_table, sizeof w->other_table, "%s.against.csv", w->table);
     o.resume = cli_eval_kept(w->other_table, UW_DRIVER_MODEL, w->other_kept, sizeof w->other_kept);
@@ -241,7 +225,7 @@ static int advise(cli *c, const work *w) {
     const uw_rate *hard = &w->results[0].hard, *easy = &w->results[0].easy;
     uw_geometry g;
     uw_err err = {0};
-    if (w->landmark || !hard->episodes || !easy->episodes || hard->high >= easy->low) return CLI_OK;
+    if (w->guide.map || !hard->episodes || !easy->episodes || hard->high >= easy->low) return CLI_OK;
     const uw_status status = uw_geometry_run(c->ctx, w->model, c->seed, &g, &err);
     if (status) return cli_fail(c, status, &err);
     if (!uw_geometry_misleads(&g)) return CLI_OK;
@@ -278,7 +262,7 @@ static int run(cli *c) {
     if (!code) code = open_rival(c, &w);
     if (code) goto done;
     table_path(c, w.o.protocol, w.table, sizeof w.table);
-    status = make_maps(c, &w, &err);
+    status = make_guides(c, &w, &err);
     if (!status) status = evaluate(c, &w, &err);
     code = status == UW_EINTERRUPTED ? cli_interrupted(c, "the same command: finished episodes are kept")
            : status                  ? cli_fail(c, status, &err)
@@ -286,8 +270,8 @@ static int run(cli *c) {
 done:
     cli_eval_free(w.results);
     uw_eval_result_fini(&w.other);
-    uw_landmarks_unload(w.rival_map);
-    uw_landmarks_unload(w.map);
+    cli_guide_free(&w.rival_guide);
+    cli_guide_free(&w.guide);
     uw_dataset_close(w.data);
     uw_model_unload(w.rival);
     uw_model_unload(w.model);
@@ -306,6 +290,7 @@ const cli_verb cli_eval = {
                 "  umwelt eval run/model.safetensors --protocol released --data experience.uw --split validation\n"
                 "  umwelt eval run/model.safetensors --against icem\n"
                 "  umwelt eval run/model.safetensors --against landmark --data experience.uw\n"
+                "  umwelt eval run/model.safetensors --solver inverse --against cem --data experience.uw\n"
                 "  umwelt eval run/model.safetensors --variation background.color=#cccccc\n"
                 "  umwelt eval run/model.safetensors --data experience.uw --video episodes.gif\n",
     .min_args = 1,

@@ -7,6 +7,8 @@
 static const cli_option options[] = {
     {"obs", "A.png", "what is seen now", NULL},
     {"goal", "B.png", "what should be seen", NULL},
+    {"data", "D.uw", "recording of --solver landmark's map, of --solver inverse's policy", NULL},
+    CLI_GUIDE_OPTIONS,
     CLI_PLANNER_OPTIONS,
     {0},
 };
@@ -14,11 +16,13 @@ static const cli_option options[] = {
 /* What one plan needs. */
 typedef struct plan_run {
     cli_pilot pilot;
+    cli_guide guide;
     float *action, *imagined; /* [A], [H, D] */
 } plan_run;
 
 static void plan_run_free(plan_run *p) {
     cli_pilot_free(&p->pilot);
+    cli_guide_free(&p->guide);
     free(p->action);
     free(p->imagined);
 }
@@ -79,10 +83,12 @@ static int run(cli *c) {
     uint8_t *observation = NULL, *goal = NULL;
     plan_run p = {0};
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
+    const char *solver = cli_str(c, "solver", NULL);
     const char *obs_path = cli_str(c, "obs", NULL), *goal_path = cli_str(c, "goal", NULL);
     if (!obs_path || !goal_path)
         return cli_usage(c, obs_path ? "--goal" : "--obs", NULL, "wanted a PNG picture");
     int code = cli_planner(c, &o.planner);
+    if (!code) code = cli_guide_check(c, solver, NULL);
     if (code) return code;
 
     uw_status s = uw_model_load(c->args[0], &model, &err);
@@ -90,7 +96,10 @@ static int run(cli *c) {
         s = uw_fail(&err, UW_ESHAPE, "%s: input, wanted a model of pictures, got one of columns", c->args[0]);
     if (!s) s = read_picture(obs_path, uw_model_config_of(model)->image_size, &observation, &err);
     if (!s) s = read_picture(goal_path, uw_model_config_of(model)->image_size, &goal, &err);
+    if (!s)
+        s = cli_guide_make(c, solver, cli_policy_first(c), model, 0, 0, &p.guide, &err);
     if (!s) s = prepare(c, model, &o, &p);
+    if (!s) cli_guide_planner(&p.guide, uw_controller_planner(p.pilot.controller));
     uw_controller *driver = p.pilot.controller;
     if (!s) s = uw_controller_set_goal(driver, goal);
     uw_act_info info;

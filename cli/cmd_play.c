@@ -7,6 +7,8 @@ static const cli_option options[] = {
     {"page", NULL, "play in a browser: serve one page on this machine only", NULL},
     {"port", "N", "of the page; 0 = any free one", "0"},
     {"data", "D.uw", "recording the dream is shown with (needs a model)", NULL},
+    CLI_GUIDE_OPTIONS,
+    CLI_PLANNER_OPTIONS,
     {"env", "ENV", "world to play in", "the model's"},
     {"size", "PX", "edge of a panel on the page", "224"},
     {"rate", "HZ", "decisions per second", "10"},

@@ -11,7 +11,7 @@ enum { MAX_MEMORIES = 8192, DEFAULT_SIZE = 224 };
 /* ---- opening ------------------------------------------------------------------------------------- */
 
 /* Everything that plays on a model: imagination, and the planner that may drive. */
-static uw_status open_model(play *p, const char *data, uw_err *err) {
+static uw_status open_model(play *p, const uw_planner_options *planner, const char *data, uw_err *err) {
     const uw_model_config *config = uw_model_config_of(p->model);
     const uw_provenance *origin = uw_model_provenance(p->model);
     if (config->image_size == 0)
@@ -23,9 +23,12 @@ static uw_status open_model(play *p, const char *data, uw_err *err) {
     p->frameskip = config->frameskip;
     p->history = config->history_size;
     uw_controller_options o = {.planner = UW_PLANNER_OPTIONS_DEFAULT};
-    o.planner.seed = p->c->seed;
-    const uw_status s = cli_pilot_init(p->c, p->model, &o, &p->pilot);
+    o.planner = *planner;
+    uw_status s = cli_guide_make(p->c, cli_str(p->c, "solver", NULL), cli_policy_first(p->c), p->model, 0, 0, &p->guide,
+                                 err);
+    if (!s) s = cli_pilot_init(p->c, p->model, &o, &p->pilot);
     if (s) return s;
+    cli_guide_planner(&p->guide, uw_controller_planner(p->pilot.controller));
     const size_t frame = (size_t)config->image_size * (size_t)config->image_size * 3;
     const size_t a = (size_t)p->pilot.dynamics.dims.action_dim, d = (size_t)p->pilot.dynamics.dims.latent_dim;
     p->frame = malloc(frame);
@@ -60,10 +63,13 @@ int play_open(cli *c, const char *what, const char *data, int32_t size, play *ou
                          "memories need a model that dreams, got a world");
     }
     bool varied;
-    const int code = cli_variation(c, out->world, &out->variation, &varied);
+    uw_planner_options planner = UW_PLANNER_OPTIONS_DEFAULT;
+    int code = cli_variation(c, out->world, &out->variation, &varied);
+    if (!code) code = cli_planner(c, &planner);
+    if (!code) code = cli_guide_check(c, cli_str(c, "solver", NULL), NULL);
     if (code) return code;
     if (!s) s = uw_env_new(out->world->name, &out->env, &err);
-    if (!s && out->model) s = open_model(out, data, &err);
+    if (!s && out->model) s = open_model(out, &planner, data, &err);
     if (s) return cli_fail(c, s, &err);
     s = play_reset(out);
     return s ? cli_fail(c, s, &out->err) : CLI_OK;
@@ -73,6 +79,7 @@ void play_close(play *p) {
     uw_env_free(p->env);
     uw_memories_unload(p->memories);
     cli_pilot_free(&p->pilot);
+    cli_guide_free(&p->guide);
     free(p->frame);
     free(p->dream);
     free(p->block);

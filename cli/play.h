@@ -20,6 +20,7 @@ typedef struct play {
     /* with a model */
     uw_model *model;
     uw_memories *memories; /* NULL without a recording */
+    cli_guide guide;           /* of --solver landmark and inverse */
     cli_pilot pilot;           /* imagines, and drives when asked to */
     uint8_t *frame;            /* [image_size, image_size, 3] */
     float *block;              /* [A] actions of the decision so far */

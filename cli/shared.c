@@ -232,20 +232,31 @@ static int real(cli *c, const char *name, double high, float *out) {
     return code;
 }
 
-bool cli_is_landmark(const char *solver) {
-    return solver && strcmp(solver, "landmark") == 0;
+/* The library's solvers and the guided ones. */
+static const char *const *solver_words(void) {
+    enum { MOST = 32 };
+    static const char *words[MOST];
+    const char *const *searching = uw_solver_words();
+    size_t n = 0;
+    while (searching[n] && n < MOST - 3) {
+        words[n] = searching[n];
+        n++;
+    }
+    words[n++] = "landmark";
+    words[n] = "inverse";
+    return words;
 }
 
 int cli_planner(cli *c, uw_planner_options *o) {
     const char *solver = cli_str(c, "solver", NULL), *objective = cli_str(c, "objective", NULL);
-    const bool landmark = cli_is_landmark(solver) && strcmp(c->verb->name, "eval") == 0;
     static const char *const objectives[] = {"sum", "last", "min", NULL};
-    int code = solver && !landmark ? cli_name(c, "solver", solver, uw_solver_words()) : CLI_OK;
+    const bool landmark = cli_is_landmark(solver), guided = landmark || cli_is_inverse(solver);
+    int code = solver ? cli_name(c, "solver", solver, solver_words()) : CLI_OK;
     if (!code && objective) code = cli_name(c, "objective", objective, objectives);
-    if (!code && landmark && cli_flag(c, "compat"))
-        code = cli_usage(c, "--compat", NULL, "the reference has no solver landmark");
+    if (!code && guided && cli_flag(c, "compat"))
+        code = cli_usage(c, "--compat", NULL, "the reference has no solver %s", solver);
     if (code) return code;
-    if (solver && !landmark) uw_solver_parse(solver, &o->solver);
+    if (solver && !guided) uw_solver_parse(solver, &o->solver);
     if (landmark)
         *o = uw_landmarks_planner();
     else if (cli_flag(c, "compat"))

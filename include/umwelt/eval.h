@@ -75,6 +75,8 @@ typedef struct uw_eval_options {
     const char *resume;          /* nullable: a file for finished episodes, written when the run ends or is stopped
                                   * and read by the same run again; the caller removes it */
     const uw_value *value;       /* nullable: what the model's planner goes by in place of latent distance */
+    const uw_actor *actor;       /* nullable: acts for the model in place of a search, or before one */
+    bool actor_first;            /* the search goes on from the actor's plan */
     const uw_band *band;         /* nullable: the model's controller is surprised above it; needs replan 1 */
     uw_on_surprise on_surprise;
     int32_t teleport_at;         /* before this decision the world jumps to another start; 0 = never */

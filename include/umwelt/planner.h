@@ -189,6 +189,20 @@ typedef struct uw_value {
  * distance.  They have no gradient: solvers that need one then do not plan (UW_EUNSUPPORTED). */
 UW_API void uw_planner_set_value(uw_planner *planner, const uw_value *value);
 
+/* What acts at sight: an action from a latent and a goal's, without a search. */
+typedef struct uw_actor {
+    const void *self;
+    uint64_t id; /* tells actors apart that act otherwise */
+    /* Write action [A], in the dynamics' units, on the way from z [D] to z_goal [D]; u in [0, 1) settles what is
+     * left to chance.  Allocates nothing; planners that share self may call it at once. */
+    uw_status (*act)(const void *self, const float *z, const float *z_goal, float u, float *action);
+} uw_actor;
+
+/* Let every later plan be what an actor does, step by step, in the dynamics' imagination (the struct is copied).
+ * With search, a solver goes on from there: that plan is its first candidate, in place of the warm start.  NULL: no
+ * actor.  With an actor, solvers of discrete actions do not plan (UW_EUNSUPPORTED). */
+UW_API void uw_planner_set_actor(uw_planner *planner, const uw_actor *actor, bool search);
+
 /* Plan from latents to a goal latent.
  *
  * Shapes   z0: [history, D]; past: [lead + history - 1, A] or NULL; z_goal: [D]; plan: [H, A]; info: nullable

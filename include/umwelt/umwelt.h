@@ -6,7 +6,7 @@
  *     uw_context_free(ctx);
  *
  * In learning order: status, tensor, dataset, env, model, planner, controller, train, eval, probe,
- * surprise, fitness, landmarks.
+ * surprise, fitness, landmarks, policy.
  */
 #ifndef UW_UMWELT_H
 #define UW_UMWELT_H
@@ -22,6 +22,7 @@
 #include <umwelt/landmarks.h>
 #include <umwelt/model.h>
 #include <umwelt/planner.h>
+#include <umwelt/policy.h>
 #include <umwelt/probe.h>
 #include <umwelt/report.h>
 #include <umwelt/status.h>

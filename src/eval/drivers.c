@@ -220,8 +220,11 @@ static uw_status new_controller(uw_player *p, uw_err *err) {
         return status;
     }
     if (status) return uw_fail(err, status, "planner: %s", uw_status_str(status));
-    if (p->contest.driver == UW_DRIVER_MODEL)
-        uw_planner_set_value(uw_controller_planner(p->controller), p->contest.value);
+    if (p->contest.driver == UW_DRIVER_MODEL) {
+        uw_planner *planner = uw_controller_planner(p->controller);
+        uw_planner_set_value(planner, p->contest.value);
+        uw_planner_set_actor(planner, p->contest.actor, p->contest.actor_first);
+    }
     return UW_OK;
 }
 

@@ -24,6 +24,7 @@ typedef struct run {
     uw_judge judge;
     uw_pairs *pairs; /* NULL unless the protocol has a dataset */
     uw_eval_result *result;
+    uw_planner_options short_planner; /* an actor's: it looks no further than it acts */
     uw_player **players;   /* [threads] */
     float **actions;       /* [threads][rows * action_dim] */
     int32_t max_decisions; /* per episode */
@@ -322,6 +323,8 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
                          .driver = driver,
                          .planner = &options->planner,
                          .value = options->value,
+                         .actor = options->actor,
+                         .actor_first = options->actor_first,
                          .script = part->script,
                          .seed = options->seed},
              .options = options,
@@ -339,6 +342,11 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
     if (!status) status = uw__contest_init(&r.contest, action_repeat, err);
     if (status) goto done;
     uw__contest_execute(&r.contest, options->replan, protocol->solve);
+    if (driver == UW_DRIVER_MODEL && options->actor && !options->actor_first) {
+        r.short_planner = options->planner;
+        r.short_planner.horizon = r.contest.execute;
+        r.contest.planner = &r.short_planner;
+    }
 
     snprintf(result.protocol, sizeof result.protocol, "%s", protocol->name);
     snprintf(result.env, sizeof result.env, "%s", r.contest.cls->name);

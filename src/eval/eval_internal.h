@@ -96,6 +96,8 @@ typedef struct uw_contest {
     uw_driver driver;
     const uw_planner_options *planner;
     const uw_value *value; /* nullable: of the model's planner */
+    const uw_actor *actor; /* nullable: likewise */
+    bool actor_first;
     const uw_pairs *pairs; /* nullable: where starts, goals and their pictures were recorded */
     const float *script;   /* nullable: what the replay plays instead of the recording, [episodes, budget, A] */
     uint64_t seed;

@@ -114,6 +114,7 @@ uint64_t uw__progress_key(const uw_contest *c, const uw_protocol *protocol,
     key = planner_key(&o->planner, key);
     if (o->variation) key = uw__xxh3(o->variation, sizeof *o->variation, key);
     if (o->value) key = uw__xxh3(&o->value->id, sizeof o->value->id, key);
+    if (o->actor) key = uw__xxh3(&o->actor->id, sizeof o->actor->id, key + o->actor_first);
     if (o->goal_variation) key = uw__xxh3(o->goal_variation, sizeof *o->goal_variation, key);
     return key;
 }

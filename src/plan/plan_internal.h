@@ -71,6 +71,8 @@ struct uw_planner {
     uw_constraint_fn *constrain;
     void *constrain_cookie;
     uw_value value; /* cost NULL: squared latent distance */
+    uw_actor actor; /* act NULL: none */
+    bool actor_first; /* a search follows */
     uw_plan_hook hook;
     int32_t width;       /* W */
     int32_t num_choices; /* C; 0 = continuous */
@@ -182,6 +184,11 @@ void uw__discrete_decode(const uw_planner *p, const float *weights, size_t n, fl
 void uw__discrete_gradient(const uw_planner *p, const float *dactions, size_t n, float *dweights);
 /* Replace each group of weights [n, H, W] by its one largest, the first of equals. */
 void uw__discrete_round(const uw_planner *p, float *weights, size_t n);
+
+/* ---- actor.c ------------------------------------------------------------------------------------- */
+
+/* Write what the actor does in the dynamics' imagination: plan [H, A].  Overwrites the latents. */
+uw_status uw__actor_plan(uw_planner *p, const uw_search *s, float *plan);
 
 /* ---- planner.c ----------------------------------------------------------------------------------- */
 

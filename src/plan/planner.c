@@ -152,6 +152,11 @@ void uw_planner_set_value(uw_planner *p, const uw_value *value) {
     p->value = value ? *value : (uw_value){0};
 }
 
+void uw_planner_set_actor(uw_planner *p, const uw_actor *actor, bool search) {
+    p->actor = actor ? *actor : (uw_actor){0};
+    p->actor_first = search;
+}
+
 float *uw__planner_multipliers(uw_planner *p) {
     return p->lambda;
 }
@@ -306,6 +311,12 @@ static uw_status refine(uw_planner *p, uw_search *s) {
     return UW_OK;
 }
 
+/* The actor's plan alone, looked at once. */
+static uw_status follow(uw_planner *p, uw_search *s) {
+    memcpy(p->candidates, p->warm, uw__plan_size(p) * sizeof(float));
+    return evaluate(p, s, 1);
+}
+
 /* The plan [H, W] that a search ends with. */
 static float *answer(uw_planner *p, const uw_search *s) {
     /* Without a refit the mean is still the guess that the search began with. */
@@ -326,6 +337,7 @@ uw_status uw__planner_plan_from(uw_planner *p, int64_t start_ns, const float *z0
         return UW_EINVAL;
     if (o->num_constraints && !p->constrain) return UW_EINVAL;
     if (p->value.cost && p->rules->gradient) return UW_EUNSUPPORTED;
+    if (p->actor.act && p->rules->discrete) return UW_EUNSUPPORTED;
 
     uw_search s = {.z0 = z0,
                    .past = past,
@@ -336,7 +348,8 @@ uw_status uw__planner_plan_from(uw_planner *p, int64_t start_ns, const float *z0
     if (o->deadline_s > 0.0) s.deadline_ns = start_ns + (int64_t)(o->deadline_s * 1e9);
 
     uw_status status = inputs_ok(p, &s) ? UW_OK : UW_ENONFINITE;
-    if (!status) status = refine(p, &s);
+    if (!status && p->actor.act) status = uw__actor_plan(p, &s, p->warm);
+    if (!status) status = p->actor.act && !p->actor_first ? follow(p, &s) : refine(p, &s);
     if (status) goto done;
     if (s.info.best_cost < INFINITY) result = answer(p, &s);
     if (!result || !uw__plan_finite(result, size)) {

@@ -91,62 +91,6 @@ done:
 /* ---- the recording ----------------------------------------------------------------------------
  */
 
-/* Note the episodes that have a decision and are not held out; rows counts those at decisions. */
-static uw_status find_episodes(const uw_dataset *data, int32_t skip, const uw_landmarks_options *o,
-                               int64_t *episodes, int64_t *num, int64_t *rows, uw_err *err) {
-    uw_windows *pairs = NULL;
-    const uw_status s =
-        uw_windows_new(data, 2, skip, o->holdout, false, o->holdout_seed, &pairs, err);
-    if (s) return s;
-    const int64_t count = uw_windows_count(pairs);
-    *num = *rows = 0;
-    for (int64_t i = 0; i < count;) {
-        int64_t row;
-        uw_windows_at(pairs, i, &episodes[*num], &row);
-        const int64_t length = uw_dataset_episode_rows(data, episodes[(*num)++]);
-        *rows += (length - 1) / skip + 1;
-        i += length - skip;
-    }
-    uw_windows_free(pairs);
-    if (*num > 0) return UW_OK;
-    uw_fail(err, UW_ESHAPE, "landmarks: wanted an episode of more than %d rows, got none",
-            (int)skip);
-    uw_err_fix(err, "record longer episodes: one decision of this model spans %d rows", (int)skip);
-    return UW_ESHAPE;
-}
-
-/* Choose whole episodes, spread evenly; the last one may be cut.  *out: [*count], malloc'd. */
-static uw_status choose_rows(const uw_dataset *data, int32_t skip, const uw_landmarks_options *o,
-                             uw_row **out, int64_t *count, uw_err *err) {
-    const int64_t all = uw_dataset_episodes(data), most = o->max_rows;
-    int64_t num, total, n = 0;
-    int64_t *episodes = malloc((size_t)all * sizeof *episodes + 1);
-    uw_row *rows = NULL;
-    uw_status s = UW_OK;
-    if (!episodes) return uw_fail(err, UW_ENOMEM, "landmarks: %lld episodes", (long long)all);
-    s = find_episodes(data, skip, o, episodes, &num, &total, err);
-    if (s) goto done;
-    const int64_t size = total < most ? total : most;
-    const double share = (double)size / (double)total;
-    rows = malloc((size_t)size * sizeof *rows);
-    if (!rows) {
-        s = uw_fail(err, UW_ENOMEM, "landmarks: %lld rows", (long long)size);
-        goto done;
-    }
-    for (int64_t e = 0; e < num; e++) {
-        /* the first always, then one whenever the share has filled up by one */
-        if (e && floor((double)e * share) == floor((double)(e - 1) * share)) continue;
-        const int64_t length = uw_dataset_episode_rows(data, episodes[e]);
-        for (int64_t row = 0; row < length && n < size; row += skip)
-            rows[n++] = (uw_row){episodes[e], row};
-    }
-    *out = rows;
-    *count = n;
-done:
-    free(episodes);
-    return s;
-}
-
 static uw_status check_options(uw_landmarks_options *o, uw_err *err) {
     if (o->num_landmarks == 0) o->num_landmarks = LANDMARKS;
     if (o->max_rows == 0) o->max_rows = ROWS;
@@ -174,7 +118,13 @@ uw_status uw_landmarks_load(uw_context *ctx, const uw_model *model, const char *
     uw_status s = check_options(&o, err);
     if (!s) s = uw_dataset_open(dataset, &data, err);
     if (!s) s = uw__observe_find(model, data, &observe, err);
-    if (!s) s = choose_rows(data, config->frameskip, &o, &rows, &n, err);
+    const uw_row_choice choice = {.what = "landmarks",
+                                  .skip = config->frameskip,
+                                  .stride = config->frameskip,
+                                  .most = o.max_rows,
+                                  .holdout = o.holdout,
+                                  .seed = o.holdout_seed};
+    if (!s) s = uw__rows_choose(data, &choice, &rows, &n, err);
     if (s) goto done;
     z = malloc((size_t)n * (size_t)config->latent_dim * sizeof *z);
     if (!z) {
