@@ -14,6 +14,7 @@
 #include "point_world.h"
 #include "rng.h"
 #include "tempdir.h"
+#include "walk.h"
 
 static uw_context *ctx;
 
@@ -233,52 +234,6 @@ static void test_round_an_obstacle(void **state) {
 /* ---- from a recording
  * ------------------------------------------------------------------------------ */
 
-static void record(const char *path, int episodes, int rows) {
-    uw_err err = {0};
-    uw_recorder *rec = NULL;
-    const uw_column columns[] = {
-        {.name = "state", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}},
-        {.name = "action", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}}};
-    const uw_dataset_meta meta = {.env = "", .policy = "", .variation = "", .action_repeat = 1};
-    CHECK_OK(uw_recorder_open(path, columns, 2, &meta, UW_OPEN_OVERWRITE, &rec, &err), &err);
-    uw_rng r = uw__rng(check_seed(11), UW_STREAM_TEST, 0);
-    for (int e = 0; e < episodes; e++) {
-        float s[2] = {uw__rng_normal(&r), uw__rng_normal(&r)};
-        for (int t = 0; t < rows; t++) {
-            const float a[2] = {uw__rng_normal(&r), uw__rng_normal(&r)};
-            CHECK_OK(uw_recorder_row(rec, (const void *[]){s, a}, &err), &err);
-            for (int i = 0; i < 2; i++) s[i] += 0.1f * a[i];
-        }
-        CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
-    }
-    CHECK_OK(uw_recorder_close(rec, &err), &err);
-}
-
-/* A model of the state, two rows per decision. */
-static uw_model *make_model(void) {
-    const uw_model_config config = {.input = UW_INPUT_COLUMNS,
-                                    .observe_dim = 2,
-                                    .action_dim = 2,
-                                    .frameskip = 2,
-                                    .history_size = 1,
-                                    .encoder = UW_ENCODER_MLP,
-                                    .latent_dim = 4,
-                                    .predictor = UW_PREDICTOR_MLP,
-                                    .predictor_mlp_dim = 16};
-    const uw_provenance from = {.observe = "state", .env = "", .action_repeat = 1};
-    uw_err err = {0};
-    uw_net net;
-    uw_model *model = NULL;
-    CHECK_OK(uw__net_init(&config, &net, &err), &err);
-    float *numbers = calloc(net.num_params + net.num_buffers, sizeof *numbers);
-    uw__net_randomise(&net, 5, numbers, numbers + net.num_params);
-    CHECK_OK(uw__model_new(&config, numbers, numbers + net.num_params, NULL, &from, &model, &err),
-             &err);
-    free(numbers);
-    uw__net_fini(&net);
-    return model;
-}
-
 static uint64_t id_of(uw_context *with, const uw_model *model, const char *path,
                       const uw_landmarks_options *options) {
     uw_err err = {0};
@@ -292,10 +247,10 @@ static uint64_t id_of(uw_context *with, const uw_model *model, const char *path,
 static void test_from_a_recording(void **state) {
     (void)state;
     const char *path = tempdir_file("walk.uw"), *brief = tempdir_file("brief.uw");
-    record(path, 12, 41);
-    record(brief, 3, 2);
+    walk_record(path, 12, 41);
+    walk_record(brief, 3, 2);
     uw_err err = {0};
-    uw_model *model = make_model();
+    uw_model *model = walk_model(5);
     uw_landmarks *l = NULL;
     /* 21 rows per episode are a decision apart: all are places when they may be */
     CHECK_OK(uw_landmarks_load(ctx, model, path, NULL, &l, &err), &err);
