@@ -20,6 +20,9 @@ const int64_t *uw__dataset_lengths(const uw_dataset *data);
 uw_status uw__dataset_stored(uw_dataset *data, int32_t column, int64_t episode, int64_t row, const void **out,
                              size_t *bytes, uw_err *err);
 
+/* True for an episode that a split keeps out: windows of it are not trained on. */
+bool uw__episode_held_out(uint64_t seed, int64_t episode, double holdout);
+
 /* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
  * read. Returns UW_ENOMEM. */
 uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);

@@ -21,7 +21,7 @@ struct uw_windows {
     int64_t *start;       /* [num_episodes + 1] windows before each */
 };
 
-static bool held_out(uint64_t seed, int64_t episode, double holdout) {
+bool uw__episode_held_out(uint64_t seed, int64_t episode, double holdout) {
     uw_rng r = uw__rng(seed, UW_STREAM_SPLIT, (uint64_t)episode);
     return uw__rng_uniform64(&r) < holdout;
 }
@@ -50,7 +50,7 @@ uw_status uw_windows_new(const uw_dataset *data, int32_t window, int32_t framesk
     w->frameskip = frameskip;
     for (int64_t e = 0; e < episodes; e++) {
         const int64_t count = uw_dataset_episode_rows(data, e) - span + 1;
-        if (count < 1 || held_out(seed, e, holdout) != validation) continue;
+        if (count < 1 || uw__episode_held_out(seed, e, holdout) != validation) continue;
         w->episode[w->num_episodes++] = e;
         w->start[w->num_episodes] = w->start[w->num_episodes - 1] + count;
     }
