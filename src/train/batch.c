@@ -1,5 +1,6 @@
 /* Batches.  Window w of step s is a function of (seed, s, w): which one, how it looks; so a resumed
  * run and any number of threads read the same. */
+#include "dataset_internal.h"
 #include "feed.h"
 
 #include <string.h>
@@ -46,7 +47,6 @@ typedef struct load_args {
 /* Rows of an episode that go side by side into the batch: a window, or a single frame. */
 typedef struct item {
     uint64_t number; /* within the step */
-    int64_t pick;    /* the window; a single frame is its first */
     int64_t episode, row, count;
     size_t at; /* place of its first row in the batch */
 } item;
@@ -55,10 +55,10 @@ static item item_at(const load_args *a, size_t i) {
     const bool window = i < a->batch->windows;
     const size_t single = i - a->batch->windows, frames = a->feed->window;
     item it = {.number = window ? a->first + i : a->first_extra + single,
-               .pick = a->batch->picks[i],
                .count = window ? (int64_t)frames : 1,
                .at = window ? i * frames : a->batch->windows * frames + single};
-    uw_windows_at(a->windows, it.pick, &it.episode, &it.row);
+    /* a single frame is the first of its window */
+    uw_windows_at(a->windows, a->batch->picks[i], &it.episode, &it.row);
     return it;
 }
 
@@ -176,8 +176,9 @@ static uw_status load_actions(const load_args *a, const item *it, float *temp) {
     const int64_t before = a->net->config.action_history;
     const int64_t known = it->row < before ? it->row : before; /* rows before the window */
     const size_t tail = (size_t)before * width, missing = (size_t)(before - known) * width;
+    const int64_t rows = (int64_t)f->window * a->net->config.frameskip;
     const uw_status s =
-        uw_windows_read_actions(a->windows, it->pick - known, f->action, temp, a->err);
+        uw__dataset_actions(f->data, f->action, it->episode, it->row - known, rows, temp, a->err);
     const float *first = temp + (size_t)known * width;
     uw_real *out = a->batch->a + (size_t)(it->at / f->window) * moves * (block + tail);
     for (size_t t = 0; !s && t < moves; t++, out += block + tail) {

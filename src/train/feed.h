@@ -27,12 +27,12 @@ typedef struct uw_feed {
 } uw_feed;
 
 /* Open a data set for a configuration and write what it decides into the configuration: input,
- * image_size, observe_dim, action_dim, inverse_dim, readout_dim.  Every number that training will read is checked
- * to be finite.
+ * image_size, observe_dim, action_dim, inverse_dim, readout_dim.  Windows that would read a number that is not
+ * finite are left out, and told.
  *
  * Own      *out: uw__feed_close
  * Returns  UW_OK; UW_ENOTFOUND for an unknown column; UW_ESHAPE when a column does not fit the model;
- *          UW_ENONFINITE naming column, episode and row; UW_EINVAL; whatever the data set says      */
+ *          UW_ENONFINITE when no window is left; UW_EINVAL; whatever the data set says      */
 uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
                         uw_err *err);
 void uw__feed_close(uw_feed *feed);
