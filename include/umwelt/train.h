@@ -44,6 +44,9 @@ typedef struct uw_train_config {
     bool shuffle_epochs;      /* every window once per epoch, in a new order; else every batch draws anew */
     int32_t steps;
     int32_t schedule_steps;   /* length of the cosine; 0 = steps */
+    int32_t predictor_steps;  /* steps behind those, on the predictor alone: the encoder stands still, and the
+                               * latents of the whole data set, as recorded, are computed once; 0 = none */
+    int32_t predictor_batch;  /* windows per such step */
     int32_t stop_epoch;       /* > 0: steps is this many epochs of whole batches */
     int32_t schedule_epochs;  /* > 0: schedule_steps is this many epochs, warmup_steps 1% of them */
     double minutes;           /* stop after; 0 = no limit (then the result depends on the clock) */

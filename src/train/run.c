@@ -110,7 +110,7 @@ static uw_status save(run *r, int64_t done, uw_err *err) {
 }
 
 static bool checkpoint_due(const run *r, int64_t done) {
-    const int64_t steps = r->t.config.steps, every = r->t.config.checkpoint_every;
+    const int64_t steps = uw__settings_steps(&r->t.config), every = r->t.config.checkpoint_every;
     if (done == steps) return true;
     if (every) return done % every == 0;
     const int64_t share = (steps + MIN_CHECKPOINTS - 1) / MIN_CHECKPOINTS;
@@ -119,7 +119,7 @@ static bool checkpoint_due(const run *r, int64_t done) {
 
 static uw_status log_step(run *r, int64_t done, const uw_step_stats *stats, uw_err *err) {
     uw_gauges g;
-    uw__trainer_gauge(&r->t, &g);
+    uw__trainer_gauge(&r->t, done - 1, &g);
     r->snapshot.effective_rank = g.effective_rank;
     r->snapshot.min_variance = g.min_variance;
     uw__gauges_advise(r->t.ctx, &r->t.config, done, &stats->losses, &g, &r->warned);
@@ -137,23 +137,24 @@ static uw_status log_step(run *r, int64_t done, const uw_step_stats *stats, uw_e
 static uw_status loop(run *r, int64_t *done, uw_err *err) {
     const uw_train_config *c = &r->t.config;
     const double limit = c->minutes > 0.0 ? 60.0 * c->minutes : INFINITY;
+    const int64_t steps = uw__settings_steps(c);
     uw_status s = UW_OK;
 
-    for (*done = r->snapshot.step; !s && *done < c->steps;) {
+    for (*done = r->snapshot.step; !s && *done < steps;) {
         uw_step_stats stats;
         s = uw__trainer_step(&r->t, *done, &stats, err);
         if (s) break;
         ++*done;
         r->snapshot.losses = stats.losses;
-        if (*done == 1 || *done % c->gauge_every == 0 || *done == c->steps) {
+        if (*done == 1 || *done % c->gauge_every == 0 || *done == steps) {
             s = log_step(r, *done, &stats, err);
         }
         if (!s && checkpoint_due(r, *done)) s = save(r, *done, err);
-        if (!s && !uw__progress(r->t.ctx, "train", *done, c->steps) && *done < c->steps) {
+        if (!s && !uw__progress(r->t.ctx, "train", *done, steps) && *done < steps) {
             s = save(r, *done, err);
             if (s) break;
-            uw_fail(err, UW_EINTERRUPTED, "%.150s: stopped after step %" PRId64 " of %" PRId32,
-                    r->dir, *done, c->steps);
+            uw_fail(err, UW_EINTERRUPTED, "%.150s: stopped after step %" PRId64 " of %" PRId64,
+                    r->dir, *done, steps);
             uw_err_fix(err, "continue with --resume");
             s = UW_EINTERRUPTED;
         }
@@ -175,7 +176,7 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
                                 .buffers = t->buffers,
                                 .m = t->optim.m,
                                 .v = t->optim.v,
-                                .steps_total = t->config.steps,
+                                .steps_total = uw__settings_steps(&t->config),
                                 .seed = t->config.seed,
                                 .preset = t->config.preset,
                                 .config_json = r->config_json,
@@ -210,6 +211,7 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
 static uw_status finish(run *r, int64_t first, int64_t done, uw_train_result *out, uw_err *err) {
     const uw_train_config *c = &r->t.config;
     const double frames = (double)(done - first) * (double)c->batch * (double)c->window;
+    const int64_t joint = done < c->steps ? done : c->steps;
     uw_model *model = NULL;
     uw_train_result result = {
         .steps = done,
@@ -219,7 +221,9 @@ static uw_status finish(run *r, int64_t first, int64_t done, uw_train_result *ou
         .sigreg = r->snapshot.losses.sigreg,
         .effective_rank = r->snapshot.effective_rank,
         .min_variance = r->snapshot.min_variance,
-        .flops = (double)done * (double)c->batch * uw__loss_flops(&r->t.net, c),
+        .flops = (double)joint * (double)c->batch * uw__loss_flops(&r->t.net, c) +
+                 (double)(done - joint) * (double)c->predictor_batch *
+                     uw__loss_flops_predictor(&r->t.net, c),
         .resumed = r->resumed,
     };
     result.seconds = uw__clock_s() - r->start;

@@ -39,6 +39,9 @@ typedef enum key_kind {
     X(INT, steps, steps, 1, 1000000000, "", "optimiser steps; setting it clears stop_epoch")       \
     X(INT, schedule_steps, schedule_steps, 0, 1000000000, "",                                      \
       "length of the cosine; 0 = steps; setting it clears schedule_epochs")                        \
+    X(INT, predictor_steps, predictor_steps, 0, 1000000000, "",                                    \
+      "steps behind those on the predictor alone, the encoder standing still; 0 = none")           \
+    X(INT, predictor_batch, predictor_batch, 1, 65536, "windows", "windows per such step")         \
     X(INT, stop_epoch, stop_epoch, 0, 1000000, "epochs",                                           \
       "stop after: steps = epochs x (windows / batch); 0 = by steps")                              \
     X(INT, schedule_epochs, schedule_epochs, 0, 1000000, "epochs",                                 \
@@ -467,6 +470,10 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
     return s;
 }
 
+int64_t uw__settings_steps(const uw_train_config *config) {
+    return (int64_t)config->steps + config->predictor_steps;
+}
+
 uw_status uw__settings_epochs(uw_train_config *c, int64_t windows, uw_err *err) {
     const int64_t per_epoch = windows / c->batch; /* the last, partial batch is dropped */
     const int64_t most = c->stop_epoch > c->schedule_epochs ? c->stop_epoch : c->schedule_epochs;
@@ -527,6 +534,11 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     if (c->encoder_chunk && m->conv_norm == UW_CONV_NORM_BATCH)
         return bad(err, "encoder_chunk", "BatchNorm sees all frames of a step, wanted 0",
                    "set encoder_chunk=0, or accumulate for less memory");
+    if (c->predictor_steps && m->pred_proj_dim)
+        return bad(err, "predictor_steps", "wanted 0 with a prediction projector",
+                   "set pred_proj_dim=0 or predictor_steps=0");
+    if (c->steps > INT32_MAX - c->predictor_steps)
+        return bad(err, "predictor_steps", "wanted fewer steps in all", "lower it");
     if (c->batch / c->accumulate * c->window < 2)
         return bad(err, "batch", "wanted at least 2 frames per micro-batch", "raise batch");
     if (c->rollout_weight > 0.0f && c->rollout_steps > c->window - 1)

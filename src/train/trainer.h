@@ -18,6 +18,13 @@ typedef struct uw_trainer {
     uw_optim optim;
     uw_batch *batch;
     uw_loss_state *loss;
+    /* of predictor_steps: the latents of the whole data set, and windows of them */
+    uw_real *latents; /* [rows, D], rows of the data set */
+    int64_t *start;   /* [episodes] first row of each */
+    bool encoded;     /* latents hold what the encoder says */
+    uw_batch *latent_batch;
+    uw_loss_state *latent_loss;
+    uw_optim latent_optim; /* of the predictor's parameters alone, inside optim */
     double *work;           /* of the gauges: [2 D D + 4 D] */
 } uw_trainer;
 
@@ -40,12 +47,12 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
 /* Teacher-forced loss on held-out windows as recorded; NaN when nothing is held out. */
 uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err);
 
-/* Collapse gauges on the latents of the last step. */
+/* Collapse gauges on the latents of the last update, which was `step`. */
 typedef struct uw_gauges {
     double effective_rank, participation, min_variance;
     double sigreg_null; /* what the statistic would be for a perfect Gaussian */
 } uw_gauges;
-void uw__trainer_gauge(uw_trainer *t, uw_gauges *out);
+void uw__trainer_gauge(uw_trainer *t, int64_t step, uw_gauges *out);
 /* Warn, once per kind (bits of *warned), when a gauge tells of collapse. */
 void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
                        const uw_losses *losses, const uw_gauges *g, uint32_t *warned);
