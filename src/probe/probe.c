@@ -226,8 +226,8 @@ static uw_status gauge(run *r, uw_err *err) {
 
 static uw_status probe_latents(run *r, uw_err *err) {
     uw_views views;
-    uw_status s = uw__targets_find(r->ctx, r->model, r->data, r->latents.rows, r->latents.num_rows,
-                                   r->targets, &r->values, r->out, err);
+    uw_status s = uw__targets_choose(r->ctx, r->model, r->data, r->latents.rows,
+                                     r->latents.num_rows, r->targets, &r->values, r->out, err);
     if (!s) s = load_views(r, &views, err);
     if (s) return s;
     r->decoder.targets = r->targets;

@@ -26,9 +26,13 @@ typedef struct uw_targets {
  * still within every episode (they are not in the picture), none that is missing in half of the
  * rows; what is left out is told in report->excluded.  Names come from the world's states when it is known.
  * values [num_rows, count], malloc'd. */
+uw_status uw__targets_choose(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+                             const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
+                             uw_probe_report *report, uw_err *err);
+/* The same for who does not ask what is left out. */
 uw_status uw__targets_find(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                            const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
-                           uw_probe_report *report, uw_err *err);
+                           uw_err *err);
 /* Write a target's outputs (one, or sine and cosine) of its value. */
 void uw__target_outputs(const uw_targets *t, int32_t j, double value, double *outputs);
 /* True for a number of the first state column that shares the unit of its first plain number. */

@@ -217,9 +217,9 @@ static int32_t column_order(const uw_dataset *data, const char *action, int32_t 
     return count;
 }
 
-uw_status uw__targets_find(uw_context *ctx, const uw_model *model, const uw_dataset *data,
-                           const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
-                           uw_probe_report *report, uw_err *err) {
+uw_status uw__targets_choose(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+                             const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
+                             uw_probe_report *report, uw_err *err) {
     uw_status s = UW_OK;
     int32_t order[UW_MAX_COLUMNS];
     char action[UW_MAX_COLUMN_NAME];
@@ -256,5 +256,16 @@ done:
     free(cells);
     free(wide);
     free(t);
+    return s;
+}
+
+uw_status uw__targets_find(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+                           const uw_row *rows, int64_t num_rows, uw_targets *out, double **values,
+                           uw_err *err) {
+    uw_probe_report *unread = calloc(1, sizeof *unread);
+    if (!unread) return uw_fail(err, UW_ENOMEM, "probe: targets");
+    const uw_status s =
+        uw__targets_choose(ctx, model, data, rows, num_rows, out, values, unread, err);
+    free(unread);
     return s;
 }
