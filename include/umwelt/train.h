@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <umwelt/context.h>
+#include <umwelt/gauges.h>
 #include <umwelt/model.h>
 #include <umwelt/status.h>
 
@@ -80,6 +81,7 @@ typedef struct uw_train_config {
     uint64_t seed;
     int32_t checkpoint_every; /* steps; 0 = automatic (about every 10 s worth, at least 10 per run) */
     int32_t gauge_every;      /* steps between log rows */
+    int32_t milestone_every;  /* steps between models kept in run/milestones/, the first before any step; 0 = none */
 } uw_train_config;
 
 /* Fill a preset: "two_room", "two_room_robust", "lewm", "identifiability", "sensors".
@@ -111,6 +113,7 @@ typedef struct uw_train_result {
     char tensors_sha256[65];
     char model_path[512];
     bool resumed;
+    uw_gauges gauges;         /* of the last log row that this call wrote; gauges.alarms: it collapsed */
 } uw_train_result;
 
 /* Train from a dataset into a run folder.

@@ -5,6 +5,7 @@
  * transformer a fed-back context grows from 1 to history_size and then slides. */
 #include "losses.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "sigreg.h"
@@ -150,6 +151,36 @@ uw_loss_state *uw__loss_layout_predictor(uw_arena *arena, const uw_net *net,
 void uw__loss_encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
                      uw_loss_state *s, const uw_real *x, size_t rows, uw_real *z) {
     uw__encode_forward(e, net, params, buffers, s->encode, x, rows, false, z);
+}
+
+/* Sum over rows of the distances between a and b. */
+static double distances(const uw_real *a, const uw_real *b, size_t rows, size_t d) {
+    double sum = 0.0;
+    for (size_t r = 0; r < rows; r++) {
+        double square = 0.0;
+        for (size_t i = 0; i < d; i++) {
+            const double e = (double)a[r * d + i] - (double)b[r * d + i];
+            square += e * e;
+        }
+        sum += sqrt(square);
+    }
+    return sum;
+}
+
+double uw__loss_action_sensitivity(const uw_exec *e, const uw_net *net, const uw_real *params,
+                                   uw_real *buffers, uw_loss_state *s) {
+    const size_t row = (s->t - 1) * s->cond, moves = s->b * (s->t - 1), half = s->b / 2;
+    const uw_dropout off = {.on = false};
+    if (!s->cond || !half) return NAN;
+    /* every window with the actions of the one half-way round */
+    memcpy(s->dc, s->c + half * row, (s->b - half) * row * sizeof *s->dc);
+    memcpy(s->dc + (s->b - half) * row, s->c, half * row * sizeof *s->dc);
+    uw__predict_forward(e, net, params, buffers, s->predict, s->zin, s->c, s->b, s->t - 1, false,
+                        &off, s->pred);
+    uw__predict_forward(e, net, params, buffers, s->predict, s->zin, s->dc, s->b, s->t - 1, false,
+                        &off, s->dpred);
+    const double moved = distances(s->pred, s->zin, moves, s->d);
+    return moved > 0.0 ? distances(s->pred, s->dpred, moves, s->d) / moved : NAN;
 }
 
 uw_real *uw__loss_latents(const uw_loss_state *s) {

@@ -57,6 +57,12 @@ void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_confi
 double uw__loss_validate(const uw_exec *e, const uw_net *net, const uw_real *params,
                          uw_real *buffers, uw_loss_state *state, const uw_real *x, const uw_real *a);
 
+/* How far predictions of the last call's windows move with other windows' actions: mean |pred(z, a) - pred(z, a')|
+ * over mean |pred(z, a) - z|, with the running statistics and without dropout; NaN without actions, or when nothing
+ * moves.  Overwrites what the next call overwrites. */
+double uw__loss_action_sensitivity(const uw_exec *e, const uw_net *net, const uw_real *params,
+                                   uw_real *buffers, uw_loss_state *state);
+
 /* Latents [rows, D] of the last call. */
 uw_real *uw__loss_latents(const uw_loss_state *state);
 /* The regulariser, for a parity test to give it directions; NULL when its weight is 0. */

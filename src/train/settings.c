@@ -83,6 +83,7 @@ typedef enum key_kind {
     X(REAL, holdout, holdout, 0, 0.9, "", "fraction of episodes kept for validation")              \
     X(INT, checkpoint_every, checkpoint_every, 0, 1000000000, "steps", "0 = automatic")            \
     X(INT, gauge_every, gauge_every, 1, 1000000000, "steps", "between rows of the log")            \
+    X(INT, milestone_every, milestone_every, 0, 1000000000, "steps", "kept models; 0 = none")      \
     X(INT, image_size, model.image_size, 0, 4096, "px", "rows and columns; taken from the data")   \
     X(INT, observe_dim, model.observe_dim, 0, 65536, "", "sensor numbers; taken from the data")    \
     X(INT, action_dim, model.action_dim, 0, 65536, "", "action numbers; taken from the data")      \
@@ -455,7 +456,9 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
     for (int i = 0; !s && i < NUM_KEYS; i++) {
         char now[512], then[512];
         const char *name = public_keys[i].name;
-        if (!strcmp(name, "checkpoint_every") || !strcmp(name, "minutes")) continue;
+        if (!strcmp(name, "checkpoint_every") || !strcmp(name, "milestone_every") ||
+            !strcmp(name, "minutes"))
+            continue;
         print_key(config, i, now, sizeof now);
         if (!stored_text(stored, i, then, sizeof then)) {
             s = uw__refuse(err, UW_EFORMAT, where, "missing_key",

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cloud_gauges.h"
 #include "settings.h"
-#include "sigreg.h"
-#include "spectrum.h"
 
 enum { VALIDATION_BATCHES = 8, HUGE_PAGE = 2 << 20 };
 
@@ -51,7 +50,7 @@ static void layout(uw_arena *arena, uw_trainer *t) {
                                 t->exec.num_workers);
     t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
     if (t->config.predictor_steps) layout_predictor(arena, t);
-    t->work = uw_arena_alloc(arena, 2 * d * d + 4 * d, sizeof *t->work);
+    t->work = uw_arena_alloc(arena, uw__gauges_work((int32_t)d), sizeof *t->work);
 }
 
 static uw_status plan_memory(uw_trainer *t, uw_err *err) {
@@ -91,6 +90,7 @@ uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_
         uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
         s = uw__feed_measure(&t->feed, &t->net, t->buffers, err);
     }
+    if (!s) uw__trainer_null(&t->config, &t->sigreg_null, &t->sigreg_q99);
     return s;
 }
 
@@ -230,69 +230,6 @@ uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err) {
     }
     *loss = sum / VALIDATION_BATCHES;
     return UW_OK;
-}
-
-/* ---- gauges -------------------------------------------------------------------------------- */
-
-void uw__trainer_gauge(uw_trainer *t, int64_t step, uw_gauges *out) {
-    const uw_train_config *c = &t->config;
-    const size_t d = (size_t)t->net.config.latent_dim;
-    const bool alone = step >= c->steps; /* the predictor */
-    const size_t windows = alone ? (size_t)c->predictor_batch : micro_windows(c);
-    const size_t n = windows * (size_t)c->window;
-    const size_t sample = c->sigreg_per_step ? n / (size_t)c->window : n;
-    const uw_real *z = uw__loss_latents(alone ? t->latent_loss : t->loss);
-    double least = INFINITY;
-
-    uw__spectrum(z, (int64_t)n, (int32_t)d, t->work, NULL, &out->effective_rank,
-                 &out->participation);
-    for (size_t i = 0; i < d; i++) {
-        double mean = 0.0, var = 0.0;
-        for (size_t r = 0; r < n; r++) mean += (double)z[r * d + i];
-        mean /= (double)n;
-        for (size_t r = 0; r < n; r++) {
-            const double e = (double)z[r * d + i] - mean;
-            var += e * e;
-        }
-        if (!(var / (double)n >= least)) least = var / (double)n;
-    }
-    out->min_variance = least;
-    out->sigreg_null = UW_SIGREG_NULL / (c->sigreg_times_n ? 1.0 : (double)sample);
-}
-
-/* Thresholds from measured runs: a healthy one has raw SIGReg below 0.06 by step 300; one that
- * still has more than 0.15 at step 200 never learned where things are. */
-enum { WARN_SIGREG = 1u, WARN_RANK = 2u, WARN_VARIANCE = 4u };
-
-void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
-                       const uw_losses *losses, const uw_gauges *g, uint32_t *warned) {
-    /* null * n is a constant, so this is the statistic before "times n". */
-    const double sample = (double)(config->batch / config->accumulate) *
-                          (config->sigreg_per_step ? 1.0 : (double)config->window);
-    const double raw = config->sigreg_times_n ? losses->sigreg / sample : losses->sigreg;
-    if (step < config->warmup_steps + 150) return; /* 200 in the recipe */
-    if (config->sigreg_weight > 0.0f && raw > 0.15 && !(*warned & WARN_SIGREG)) {
-        *warned |= WARN_SIGREG;
-        uw__log(ctx, UW_LOG_WARN,
-                "step %lld: sigreg is %.3f, wanted below 0.15 by now: the latents do not spread; "
-                "try another seed, raise sigreg_weight, or start augment_ramp_start later",
-                (long long)step, raw);
-    }
-    if (g->effective_rank < 1.5 && config->model.latent_dim > 1 && !(*warned & WARN_RANK)) {
-        *warned |= WARN_RANK;
-        uw__log(ctx, UW_LOG_WARN,
-                "step %lld: effective rank is %.2f of %d: the latents collapsed to a line; "
-                "raise sigreg_weight or vicreg_weight, or check that the observations change",
-                (long long)step, g->effective_rank, (int)config->model.latent_dim);
-    }
-    if (g->min_variance < 1e-6 && !(*warned & WARN_VARIANCE)) {
-        *warned |= WARN_VARIANCE;
-        uw__log(
-            ctx, UW_LOG_WARN,
-            "step %lld: a latent dimension is dead (variance %.1e): raise sigreg_weight, or lower "
-            "latent_dim",
-            (long long)step, g->min_variance);
-    }
 }
 
 /* ---- the result ---------------------------------------------------------------------------- */

@@ -407,8 +407,9 @@ static void warns_of_collapse(void **state) {
     c.augment = UW_AUGMENT_NONE;
     c.sigreg_directions = 4;
     CHECK_OK(train_here("data.uw", "still", &c, TRAIN_NEW, &r), &train_err);
-    assert_non_null(strstr(train_said, "WARN step 153: sigreg is 0."));
+    assert_non_null(strstr(train_said, "WARN step 153: the latents do not spread: sigreg is 0."));
     assert_true(strstr(strstr(train_said, "sigreg is") + 1, "sigreg is") == NULL); /* once */
+    assert_true(r.gauges.alarms & UW_ALARM_SIGREG);
 
     /* Nothing holds the latents apart and decay pulls all weights to zero: they collapse. */
     c = tiny_config(160);
@@ -416,8 +417,35 @@ static void warns_of_collapse(void **state) {
     c.sigreg_weight = 0.0f;
     c.weight_decay = 50.0f;
     CHECK_OK(train_here("data.uw", "collapsed", &c, TRAIN_NEW, &r), &train_err);
-    assert_non_null(strstr(train_said, "a latent dimension is dead"));
+    assert_non_null(strstr(train_said, "the latents shrink towards a point"));
+    assert_true(r.gauges.alarms & UW_ALARM_SHRUNK);
     assert_true(r.min_variance < 1e-6);
+}
+
+/* Kept models: the untrained one, every so many steps, the same bits as the run's own; gone with
+ * the run. */
+static void milestones(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(6);
+    uw_train_result r;
+    uw_model *kept = NULL;
+    char sha[65];
+    c.milestone_every = 3;
+    CHECK_OK(train_here("data.uw", "kept", &c, TRAIN_NEW, &r), &train_err);
+    for (int step = 0; step <= 6; step += 3) {
+        char name[64];
+        snprintf(name, sizeof name, "kept/milestones/step-%08d.safetensors", step);
+        CHECK_OK(uw_model_load(tempdir_file(name), &kept, &train_err), &train_err);
+        uw_model_sha256(kept, sha);
+        assert_int_equal(strcmp(sha, r.tensors_sha256) == 0, step == 6);
+        uw_model_unload(kept);
+    }
+    c.milestone_every = 0;
+    CHECK_OK(train_here("data.uw", "kept", &c, TRAIN_OVERWRITE, &r), &train_err);
+    assert_string_equal(sha, r.tensors_sha256); /* keeping models changes no number */
+    assert_int_equal(
+        uw_model_load(tempdir_file("kept/milestones/step-00000003.safetensors"), &kept, &train_err),
+        UW_ENOTFOUND);
 }
 
 /* A time limit ends a run early but in order: its model is written, and a resume goes on to the
@@ -481,7 +509,7 @@ int main(void) {
         cmocka_unit_test(machine_columns),   cmocka_unit_test(default_sensors),
         cmocka_unit_test(varied_recording),  cmocka_unit_test(damaged_data),
         cmocka_unit_test(not_finite_loss),   cmocka_unit_test(warns_of_collapse),
-        cmocka_unit_test(time_limit),        cmocka_unit_test(full_disk),
-        cmocka_unit_test(two_trainers)};
+        cmocka_unit_test(milestones),        cmocka_unit_test(time_limit),
+        cmocka_unit_test(full_disk),         cmocka_unit_test(two_trainers)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }
