@@ -118,6 +118,8 @@ json_t *cli_collect_json(const uw_collect_result *r);
 json_t *cli_train_json(const uw_train_result *r);
 json_t *cli_card_json(const uw_card *card);
 json_t *cli_probe_json(const uw_probe_report *r);
+json_t *cli_surprise_json(const uw_surprise_report *r);
+json_t *cli_injection_json(const uw_injection_report *r);
 /* success, baselines (drivers 1 ..), plan_ms; episode_table is added by the caller. */
 json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselines);
 /* "98.5 % [95.7, 99.7] (197 of 200)" */
@@ -126,6 +128,9 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
                     const uw_eval_result *baselines);
 void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count);
 void cli_print_probe(cli *c, const uw_probe_report *r);
+/* Events: `most` of them. */
+void cli_print_surprise(cli *c, const uw_surprise_report *r, int32_t most);
+void cli_print_injection(cli *c, const uw_injection_report *r);
 /* Run the model's episodes and every baseline's. results: [UW_NUM_DRIVERS], freed by the caller.  With
  * options->resume, the table's path, finished episodes of each driver are kept at cli_eval_kept. */
 uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,
@@ -175,7 +180,7 @@ bool cli_policy_first(const cli *c);
 uw_status cli_guide_make(cli *c, const char *solver, bool first, const uw_model *model, double holdout,
                          uint64_t holdout_seed, cli_guide *out, uw_err *err);
 void cli_guide_free(cli_guide *guide);
-/* Let an evaluation, or a planner, go by it; without one, by latent distance and search. */
+/* Let an evaluation, or a planner, go by it where there is one. */
 void cli_guide_eval(const cli_guide *guide, uw_eval_options *options);
 void cli_guide_planner(const cli_guide *guide, uw_planner *planner);
 /* A model's dynamics and a controller over them, each in a block of its own. */

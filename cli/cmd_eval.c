@@ -18,6 +18,9 @@ static const cli_option options[] = {
     {"against", "B", "another model or solver, in the same episodes", NULL},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation (repeatable)", NULL},
     {"video", "OUT.gif", "animation of the first three episodes (needs --data)", NULL},
+    {"calibration", "FILE", "of umwelt surprise: tell the decisions that surprise the model", NULL},
+    {"on-surprise", "WORD", "none | stop | hold | replan: what the controller does about them", "none"},
+    {"teleport-at", "STEPS", "after so many env steps the world jumps to another start; 0 = never", "0"},
     CLI_GUIDE_OPTIONS,
     CLI_PLANNER_OPTIONS,
     {0},
@@ -27,6 +30,7 @@ static const cli_option options[] = {
 typedef struct work {
     uw_model *model, *rival; /* rival NULL: the same model, with another solver or alone */
     uw_dataset *data;
+    uw_surprise *surprise; /* of --calibration, or NULL */
     const uw_env_class *world;
     uw_eval_options o;
     uw_variation variation;
@@ -35,6 +39,7 @@ typedef struct work {
     uw_solver solver;    /* of the rival */
     const char *word, *rival_word; /* of the solvers, landmark and inverse among them; NULL: the default */
     cli_guide guide, rival_guide;
+    uw_value readout; /* of --distance readout */
     char table[1024], other_table[1100], other_kept[1100];
 } work;
 
@@ -81,6 +86,20 @@ static int check_asked(cli *c, const uw_eval_options *o) {
     return cli_guide_check(c, cli_str(c, "solver", NULL), cli_str(c, "against", NULL));
 }
 
+static int choose_distance(cli *c, work *w) {
+    static const char *const words[] = {"latent", "readout", NULL};
+    const char *word = cli_str(c, "distance", "latent");
+    const int code = cli_name(c, "distance", word, words);
+    if (code || strcmp(word, "latent") == 0) return code;
+    if (cli_is_landmark(cli_str(c, "solver", NULL)) || cli_is_landmark(cli_str(c, "against", NULL)))
+        return cli_usage(c, "--distance", NULL, "landmark counts decisions, wanted another solver");
+    if (uw_model_readout_value(w->model, &w->readout))
+        return cli_usage(c, "--distance", "train with readout=... and readout_weight",
+                         "%s has no readout, wanted --distance latent", c->args[0]);
+    w->o.value = &w->readout;
+    return CLI_OK;
+}
+
 static int configure(cli *c, work *w) {
     bool varied;
     int code;
@@ -100,7 +119,27 @@ static int configure(cli *c, work *w) {
     o->seed = o->reset_seed = c->seed;
     if (varied) o->variation = &w->variation;
     if (cli_flag(c, "video")) o->keep_traces = 3;
-    return CLI_OK;
+    return choose_distance(c, w);
+}
+
+/* Load the calibration, and what to do about surprises. */
+static int open_surprise(cli *c, work *w) {
+    static const char *const words[] = {"none", "stop", "hold", "replan", NULL};
+    uw_err err = {0};
+    const char *file = cli_str(c, "calibration", NULL), *word = cli_str(c, "on-surprise", "none");
+    int code = cli_int(c, "teleport-at", 0, 0, 1000000, &w->o.teleport_at);
+    if (!code) code = cli_name(c, "answer", word, words);
+    if (code) return code;
+    while (strcmp(words[w->o.on_surprise], word) != 0) w->o.on_surprise++;
+    if (!file && w->o.on_surprise != UW_ON_SURPRISE_NONE)
+        return cli_usage(c, "--on-surprise", "make one: umwelt surprise MODEL --calibrate DATA --out FILE",
+                         "wanted --calibration");
+    if (!file) return CLI_OK;
+    const uw_status status = uw_surprise_load(file, w->model, 0.0, &w->surprise, &err);
+    if (status) return cli_fail(c, status, &err);
+    w->o.band = uw_surprise_band(w->surprise);
+    if (w->o.band) return CLI_OK;
+    return cli_usage(c, "--calibration", "calibrate with --steps 1", "%s: a controller looks one decision ahead", file);
 }
 
 /* Open the dataset and find its split. */
@@ -173,8 +212,13 @@ static uw_status run_rival(cli *c, work *w, uw_err *err) {
     const uw_model *model = w->rival ? w->rival : w->model;
     uw_eval_options o = w->o;
     o.planner = rival_planner(w);
+    o.value = NULL;
     cli_guide_eval(&w->rival_guide, &o);
     o.keep_traces = 0;
+    if (w->rival) { /* another model's errors are not in this band */
+        o.band = NULL;
+        o.on_surprise = UW_ON_SURPRISE_NONE;
+    }
     snprintf(w->other_table, sizeof w->other_table, "%s.against.csv", w->table);
     o.resume = cli_eval_kept(w->other_table, UW_DRIVER_MODEL, w->other_kept, sizeof w->other_kept);
     return uw_eval_run(c->ctx, model, w->world->name, UW_DRIVER_MODEL,
@@ -239,12 +283,30 @@ static int advise(cli *c, const work *w) {
     return CLI_OK;
 }
 
+static void tell_surprise(cli *c, const work *w) {
+    const uw_eval_result *r = &w->results[0];
+    const char *word = uw_on_surprise_str(w->o.on_surprise);
+    char text[64];
+    cli_say(c, "  surprise: %lld of %lld decisions above %.4g; answer %s: stopped %lld, held %lld, replanned %lld\n",
+            (long long)r->surprised, (long long)r->decisions, w->o.band->threshold, word, (long long)r->stopped,
+            (long long)r->held, (long long)r->replanned);
+    if (r->noticed.episodes)
+        cli_say(c, "  the jump after %d env steps was noticed at once in %s\n", w->o.teleport_at,
+                cli_rate_text(&r->noticed, text));
+    json_object_set_new(c->result, "surprise",
+                        json_pack("{s:s,s:f,s:I,s:I,s:I,s:I,s:o}", "answer", word, "threshold", w->o.band->threshold,
+                                  "surprised", (json_int_t)r->surprised, "stopped", (json_int_t)r->stopped, "held",
+                                  (json_int_t)r->held, "replanned", (json_int_t)r->replanned, "noticed",
+                                  r->noticed.episodes ? cli_rate_json(&r->noticed) : json_null()));
+}
+
 static int tell(cli *c, work *w) {
     const char *video = cli_str(c, "video", NULL);
     json_object_update_new(c->result, cli_eval_json(&w->results[0], w->results));
     json_object_set_new(c->result, "episode_table", json_string(w->table));
     if (video) json_object_set_new(c->result, "video", json_string(video));
     cli_print_eval(c, w->o.protocol, &w->results[0], w->results);
+    if (w->o.band) tell_surprise(c, w);
     int code = w->against ? tell_rival(c, w) : CLI_OK;
     if (!code) code = advise(c, w);
     if (code) return code;
@@ -258,6 +320,7 @@ static int run(cli *c) {
     uw_status status = uw_model_load(c->args[0], &w.model, &err);
     if (status) return cli_fail(c, status, &err);
     int code = configure(c, &w);
+    if (!code) code = open_surprise(c, &w);
     if (!code) code = open_data(c, &w);
     if (!code) code = open_rival(c, &w);
     if (code) goto done;
@@ -270,6 +333,7 @@ static int run(cli *c) {
 done:
     cli_eval_free(w.results);
     uw_eval_result_fini(&w.other);
+    uw_surprise_unload(w.surprise);
     cli_guide_free(&w.rival_guide);
     cli_guide_free(&w.guide);
     uw_dataset_close(w.data);
@@ -292,6 +356,7 @@ const cli_verb cli_eval = {
                 "  umwelt eval run/model.safetensors --against landmark --data experience.uw\n"
                 "  umwelt eval run/model.safetensors --solver inverse --against cem --data experience.uw\n"
                 "  umwelt eval run/model.safetensors --variation background.color=#cccccc\n"
+                "  umwelt eval run/model.safetensors --calibration band.safetensors --on-surprise stop --teleport-at 20\n"
                 "  umwelt eval run/model.safetensors --data experience.uw --video episodes.gif\n",
     .min_args = 1,
     .max_args = 1,

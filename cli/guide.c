@@ -78,12 +78,12 @@ void cli_guide_free(cli_guide *g) {
 }
 
 void cli_guide_eval(const cli_guide *g, uw_eval_options *options) {
-    options->value = g->map ? &g->value : NULL;
+    if (g->map) options->value = &g->value;
     options->actor = g->policy ? &g->actor : NULL;
     options->actor_first = g->actor_first;
 }
 
 void cli_guide_planner(const cli_guide *g, uw_planner *planner) {
-    uw_planner_set_value(planner, g->map ? &g->value : NULL);
-    uw_planner_set_actor(planner, g->policy ? &g->actor : NULL, g->actor_first);
+    if (g->map) uw_planner_set_value(planner, &g->value);
+    if (g->policy) uw_planner_set_actor(planner, &g->actor, g->actor_first);
 }

@@ -79,7 +79,8 @@ typedef struct uw_eval_options {
     bool actor_first;            /* the search goes on from the actor's plan */
     const uw_band *band;         /* nullable: the model's controller is surprised above it; needs replan 1 */
     uw_on_surprise on_surprise;
-    int32_t teleport_at;         /* before this decision the world jumps to another start; 0 = never */
+    int32_t teleport_at;         /* after so many env steps, before the next decision, the world jumps to another
+                                  * start; 0 = never */
 } uw_eval_options;
 #define UW_EVAL_OPTIONS_DEFAULT                                                                  \
     ((uw_eval_options){.protocol = "random-goal", .episodes = 200,                               \
@@ -98,6 +99,8 @@ typedef struct uw_episode {
     float final_distance;   /* to the goal, world units */
     double plan_ms_mean;
     int64_t data_episode, data_row; /* of the start in the dataset; -1: not from one */
+    int32_t surprised, stopped, held, replanned; /* decisions; 0 without a band */
+    bool jumped, noticed;   /* the world jumped; the observation after that surprised */
 } uw_episode;
 
 /* What happened in a kept episode. Owned by the result. */

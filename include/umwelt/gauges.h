@@ -18,7 +18,7 @@ extern "C" {
  * is not white, which a world of few dimensions in a wide latent never is.  See docs/guide/trust.md, Gauges. */
 typedef enum uw_alarm {
     UW_ALARM_CONSTANT = 1 << 0, /* no spread at all beside its own size */
-    UW_ALARM_SHRUNK = 1 << 1,   /* mean variance below 0.05 where it is held at 1 */
+    UW_ALARM_SHRUNK = 1 << 1,   /* mean variance below 0.05 where it is held at 1, below 1e-6 elsewhere */
     UW_ALARM_RANK = 1 << 2,     /* a line, or half of the directions without any spread */
     UW_ALARM_DEAD = 1 << 3,     /* a number with less than 1 % of the median variance */
     UW_ALARM_CLUSTERS = 1 << 4, /* two points: they explain 90 % of the variance */

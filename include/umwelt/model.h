@@ -231,6 +231,13 @@ UW_API uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
                                         const uw_dynamics_limits *limits, bool parallel, void *mem,
                                         size_t mem_size, uw_dynamics *out);
 
+/* Measure distance in what the model's readout says, instead of in latents: the squared difference of its
+ * numbers, which are deviations of what was recorded (and the sines and cosines of angles).
+ *
+ * Own      model outlives *out
+ * Returns  UW_OK; UW_EUNSUPPORTED for a model without a readout, *out is zero */
+UW_API uw_status uw_model_readout_value(const uw_model *model, uw_value *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,6 +23,8 @@ typedef struct uw_dynamics_dims {
     int32_t history_size; /* latents a rollout starts from, >= 1 */
     int32_t lead;         /* 1: past begins with the decision before z0, and is [history, A]; NULL = it stood
                            * still, as before an episode.  0: past is [history - 1, A] */
+    int32_t step_dim;     /* numbers of one action where a decision is several, one after the other: noise is
+                           * correlated from action to action; 0 = A */
     int32_t num_samples;  /* N: most candidates per rollout call */
     int32_t horizon;      /* H: longest rollout */
     size_t observation_bytes; /* of what encode reads: a frame, or columns */
@@ -75,7 +77,7 @@ typedef struct uw_planner_options {
     int32_t keep_elites; /* best of the previous iteration carried over as candidates, at most K */
     float init_std;      /* at every plan; MPPI and PREDICTIVE keep it */
     float min_std;       /* floor */
-    float noise_ar;      /* e_h = ar e_(h-1) + sqrt(1 - ar^2) n along the horizon; 0 = white */
+    float noise_ar;      /* e_i = ar e_(i-1) + sqrt(1 - ar^2) n along the horizon's actions; 0 = white */
     float noise_beta;    /* colour exponent of the noise, instead of noise_ar; 0 = white */
     float momentum;      /* weight of the old mean and std (or probabilities) in the refit */
     float action_low, action_high; /* bounds of every number, in the dynamics' units */

@@ -187,9 +187,10 @@ typedef struct uw_run_curve {
     double rho_rank, rho_rank_ci[2];   /* effective rank with success */
 } uw_run_curve;
 
-/* Fill the rank correlations from the points; NaN with fewer than four points that were played, or where one side
- * is constant.  Intervals resample points.  Returns UW_OK; UW_ENOMEM. */
-UW_API uw_status uw_run_curve_rank(uw_run_curve *curve, uint64_t seed);
+/* Fill the rank correlations from the points that were played; NaN with fewer than four of them, or where one side
+ * is constant.  Intervals are those of independent points (Bonett and Wright 2000): along one run points follow each
+ * other, so take them as the least width there could be.  Alloc: none. */
+UW_API void uw_run_curve_rank(uw_run_curve *curve);
 
 /* ---- remembered frames ----------------------------------------------------------------------------- */
 

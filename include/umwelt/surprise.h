@@ -117,9 +117,9 @@ typedef enum uw_injection {
     UW_INJECT_NOTHING = 0,
     UW_INJECT_TELEPORT = 1,  /* the world jumps to another state */
     UW_INJECT_FROZEN = 2,    /* the sensor shows its last picture (or columns) for the rest */
-    UW_INJECT_COLOR = 3,     /* what moves has another colour for the rest */
+    UW_INJECT_COLOR = 3,     /* the block (in a world without one, the agent) has another colour for the rest */
     UW_INJECT_REVERSED = 4,  /* the world does the opposite of every action for the rest */
-    UW_INJECT_REMOVED = 5    /* what moves is no longer drawn */
+    UW_INJECT_REMOVED = 5    /* it is no longer drawn */
 } uw_injection;
 enum { UW_NUM_INJECTIONS = 6 };
 /* Return "none", "teleport", "frozen", "color", "reversed", "removed". */

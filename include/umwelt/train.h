@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <umwelt/context.h>
+#include <umwelt/gauges.h>
 #include <umwelt/model.h>
 #include <umwelt/status.h>
 
@@ -44,6 +45,9 @@ typedef struct uw_train_config {
     bool shuffle_epochs;      /* every window once per epoch, in a new order; else every batch draws anew */
     int32_t steps;
     int32_t schedule_steps;   /* length of the cosine; 0 = steps */
+    int32_t predictor_steps;  /* steps behind those, on the predictor alone: the encoder stands still, and the
+                               * latents of the whole data set, as recorded, are computed once; 0 = none */
+    int32_t predictor_batch;  /* windows per such step */
     int32_t stop_epoch;       /* > 0: steps is this many epochs of whole batches */
     int32_t schedule_epochs;  /* > 0: schedule_steps is this many epochs, warmup_steps 1% of them */
     double minutes;           /* stop after; 0 = no limit (then the result depends on the clock) */
@@ -77,6 +81,7 @@ typedef struct uw_train_config {
     uint64_t seed;
     int32_t checkpoint_every; /* steps; 0 = automatic (about every 10 s worth, at least 10 per run) */
     int32_t gauge_every;      /* steps between log rows */
+    int32_t milestone_every;  /* steps between models kept in run/milestones/, the first before any step; 0 = none */
 } uw_train_config;
 
 /* Fill a preset: "two_room", "two_room_robust", "lewm", "identifiability", "sensors".
@@ -108,6 +113,7 @@ typedef struct uw_train_result {
     char tensors_sha256[65];
     char model_path[512];
     bool resumed;
+    uw_gauges gauges;         /* of the last log row that this call wrote; gauges.alarms: it collapsed */
 } uw_train_result;
 
 /* Train from a dataset into a run folder.

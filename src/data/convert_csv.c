@@ -249,6 +249,9 @@ typedef struct inlet {
     uw_recorder *rec;
     int64_t episode; /* number of the last row's; -1 before the first */
     bool open;       /* it has rows that were not ended yet */
+    double time;     /* of the last row, where there is a clock */
+    int64_t rows, gaps;
+    int64_t missing[UW_MAX_COLUMNS]; /* numbers that are NaN */
 } inlet;
 
 /* Store one number as its column's type; false when it does not fit. */
@@ -291,6 +294,7 @@ static uw_status store_row(inlet *in, uw_err *err) {
         unsigned char *at = in->cells[i];
         for (int32_t k = 0; k < sc->cells[i]; k++, at += uw_dtype_bytes(dtype)) {
             const int32_t cell = sc->first_cell[i] + k;
+            if (isnan(in->row[cell])) in->missing[i]++;
             const char *text = uw__csv_text(in->csv, cell);
             if (store_number(dtype, in->row[cell], text, at)) continue;
             uw_fail(err, UW_EFORMAT, "%s: line %" PRId64 ": column '%s': wanted %s, got '%.40s'",
@@ -318,6 +322,31 @@ static uw_status move_to(inlet *in, int64_t next, uw_err *err) {
     return s;
 }
 
+/* Whether the clock jumped before this row of an open episode: what lies on both sides of a gap is
+ * not one stretch of experience. */
+static bool jumped(inlet *in) {
+    const uw__csv_schema *sc = &in->schema;
+    if (sc->time_cell < 0) return false;
+    const double now = in->row[sc->time_cell], step = now - in->time;
+    in->time = now;
+    return step > UW__CSV_GAP * sc->time_step || step <= 0.0; /* false for NaN */
+}
+
+/* Tell what is missing, so that nobody has to find out while training. */
+static void tell_holes(const inlet *in, uw_context *ctx) {
+    const uw__csv_schema *sc = &in->schema;
+    for (int32_t i = 0; ctx && !sc->declared && i < sc->num_columns; i++) {
+        if (!in->missing[i] || !strcmp(sc->columns[i].name, "action")) continue;
+        uw__log(ctx, UW_LOG_WARN,
+                "%s: column '%s': %" PRId64 " of %" PRId64 " numbers are missing, and stay NaN",
+                sc->name, sc->columns[i].name, in->missing[i], in->rows * sc->cells[i]);
+    }
+    if (ctx && in->gaps)
+        uw__log(ctx, UW_LOG_WARN,
+                "%s: column '%s': %" PRId64 " gaps (its step is %.6g): an episode ends before each",
+                sc->name, uw__csv_name(in->csv, sc->time_cell), in->gaps, sc->time_step);
+}
+
 static uw_status read_rows(inlet *in, uw_context *ctx, uw_err *err) {
     const uw__csv_schema *sc = &in->schema;
     bool end = false;
@@ -337,7 +366,10 @@ static uw_status read_rows(inlet *in, uw_context *ctx, uw_err *err) {
             return UW_EFORMAT;
         }
         const int64_t episode = (int64_t)number;
-        if (!in->open || episode != in->episode) s = move_to(in, episode, err);
+        const bool fresh = !in->open || episode != in->episode, gap = jumped(in) && !fresh;
+        in->gaps += gap;
+        in->rows++;
+        if (fresh || gap) s = move_to(in, episode, err);
         in->open = true;
         if (!s) s = store_row(in, err);
         if (!s) s = uw_recorder_row(in->rec, (const void *const *)in->cells, err);
@@ -374,6 +406,7 @@ uw_status uw__csv_import(uw_context *ctx, const char *from, const char *to, bool
         s = uw__recorder_stage(to, sc->columns, sc->num_columns, &meta, overwrite, &in->rec, err);
     if (!s) s = read_rows(in, ctx, err);
     if (!s) {
+        tell_holes(in, ctx);
         s = uw_recorder_close(in->rec, err);
         in->rec = NULL;
     }

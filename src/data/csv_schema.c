@@ -150,7 +150,11 @@ static uw_status match_header(uw__csv_schema *sc, const uw_csv *csv, uw_err *err
 
 /* ---- learned ------------------------------------------------------------------------------ */
 
-enum { WHOLE = 1, TRUTH = 2 }; /* what all cells seen so far are */
+/* What all cells seen so far are: whole numbers, true or false; and whether one of them is too long
+ * for a double. */
+enum { WHOLE = 1, TRUTH = 2, LONG = 4 };
+enum { TIMED_STEPS = 4096 }; /* how many steps of a clock tell its rhythm */
+static const int64_t exact_whole = (int64_t)1 << 53;
 
 bool uw__csv_whole(const char *text, int64_t *value) {
     const char *digits = text + (*text == '-' || *text == '+');
@@ -163,31 +167,45 @@ bool uw__csv_whole(const char *text, int64_t *value) {
     return !errno; /* ERANGE beyond 64 bits */
 }
 
-/* Follows a column of times within episodes. */
+/* The first steps of a column of times, within episodes. */
 typedef struct rhythm {
-    int32_t cell;
-    double last, least, most, sum;
-    int64_t steps;
+    int32_t cell; /* -1: there is no such column */
+    double last;
+    int64_t steps, forward; /* all of them; those that go on */
+    int32_t count;
+    double step[TIMED_STEPS];
 } rhythm;
 
 static void rhythm_add(rhythm *r, const double *row, bool new_episode) {
     if (r->cell < 0) return;
     const double t = row[r->cell], step = t - r->last;
     if (!new_episode) {
-        if (!r->steps || step < r->least) r->least = step;
-        if (!r->steps || step > r->most) r->most = step;
-        if (!isfinite(step)) r->cell = -1;
-        r->sum += step;
         r->steps++;
+        r->forward += step > 0.0;
+        if (step > 0.0 && r->count < TIMED_STEPS) r->step[r->count++] = step;
     }
     r->last = t;
 }
 
-/* Seconds per row when steps agree within a thousandth. */
-static double rhythm_seconds(const rhythm *r) {
-    if (r->cell < 0 || !r->steps) return 0.0;
-    const double mean = r->sum / (double)r->steps;
-    return mean > 0.0 && r->most - r->least <= 1e-3 * mean ? mean : 0.0;
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds per row when steps agree within a thousandth, and from where on a step is a gap.  What
+ * does not go on nine times of ten is called like a clock, but is none. */
+static void rhythm_tell(rhythm *r, uw__csv_schema *sc) {
+    if (r->cell < 0 || !r->count || 10 * r->forward < 9 * r->steps) return;
+    qsort(r->step, (size_t)r->count, sizeof *r->step, by_size);
+    const double median = r->step[r->count / 2];
+    double sum = 0.0;
+    int32_t regular = 0;
+    while (regular < r->count && r->step[regular] <= UW__CSV_GAP * median)
+        sum += r->step[regular++];
+    const double mean = sum / regular; /* half of them at least are not above the median */
+    sc->time_cell = r->cell;
+    sc->time_step = median;
+    if (r->step[regular - 1] - r->step[0] <= 1e-3 * mean) sc->row_seconds = mean;
 }
 
 /* Read all rows: what each cell can be, whether episodes are in order, the rhythm of time. */
@@ -207,6 +225,8 @@ static uw_status learn(uw__csv_schema *sc, uw_csv *csv, unsigned char *kinds, rh
             }
             if ((kinds[i] & WHOLE) && !uw__csv_whole(text, &whole))
                 kinds[i] &= (unsigned char)~WHOLE;
+            else if ((kinds[i] & WHOLE) && (whole > exact_whole || whole < -exact_whole))
+                kinds[i] |= LONG;
         }
         const double e = sc->episode_cell < 0 ? 0.0 : row[sc->episode_cell];
         if (sc->episode_cell >= 0 &&
@@ -225,9 +245,10 @@ static uw_status learn(uw__csv_schema *sc, uw_csv *csv, unsigned char *kinds, rh
     return s;
 }
 
+/* A reading that happens to be whole is a number like any other, as long as F64 holds it. */
 static uw_dtype type_of(unsigned char kind) {
-    if (kind == (WHOLE | TRUTH)) return UW_DTYPE_F64; /* no rows: nothing was seen */
-    return kind & WHOLE ? UW_DTYPE_I64 : kind & TRUTH ? UW_DTYPE_BOOL : UW_DTYPE_F64;
+    if ((kind & WHOLE) && (kind & LONG)) return UW_DTYPE_I64;
+    return (kind & TRUTH) && !(kind & WHOLE) ? UW_DTYPE_BOOL : UW_DTYPE_F64;
 }
 
 /* Split "x[3]" or "x_3" into its stem's length and index; false for other names. */
@@ -310,7 +331,9 @@ uw_status uw__csv_schema_read(const char *path, uw__csv_schema *out, uw_err *err
     uw__csv_schema *sc = out;
     uw_csv *csv = NULL;
     unsigned char *kinds = NULL;
+    rhythm *time = NULL;
     memset(sc, 0, sizeof *sc);
+    sc->time_cell = -1;
     sc->name = uw__path_tail(path);
     sc->num_episodes = -1;
     uw_status s = declared(path, sc, err);
@@ -323,16 +346,18 @@ uw_status uw__csv_schema_read(const char *path, uw__csv_schema *out, uw_err *err
     }
     sc->episode_cell =
         find_cell(csv, episode_names, sizeof episode_names / sizeof episode_names[0]);
-    rhythm time = {.cell = find_cell(csv, time_names, sizeof time_names / sizeof time_names[0])};
     kinds = malloc((size_t)sc->num_cells);
-    if (!kinds) {
+    time = calloc(1, sizeof *time);
+    if (!kinds || !time) {
         s = uw__no_memory(err, sc->name, (uint64_t)sc->num_cells);
         goto done;
     }
-    s = learn(sc, csv, kinds, &time, err);
+    time->cell = find_cell(csv, time_names, sizeof time_names / sizeof time_names[0]);
+    s = learn(sc, csv, kinds, time, err);
     if (!s) s = group(sc, csv, kinds, err);
-    sc->row_seconds = rhythm_seconds(&time);
+    if (!s) rhythm_tell(time, sc);
 done:
+    free(time);
     free(kinds);
     uw__csv_close(csv);
     if (s) uw__csv_schema_free(sc);

@@ -20,7 +20,11 @@ typedef struct uw__csv_schema {
     struct uw_json *json; /* the recording's facts, or NULL; owned */
     bool declared;        /* columns come from comment lines, not from the numbers */
     double row_seconds;   /* from a time column with an even rhythm, else 0 */
+    int32_t time_cell;    /* the clock of a file that declares nothing; -1: it has none */
+    double time_step;     /* its usual step: more than UW__CSV_GAP of them is a gap */
 } uw__csv_schema;
+
+#define UW__CSV_GAP 1.5
 
 /* Find the columns of a file: by its `# umwelt` comment lines, else from names and numbers, for
  * which it is read once.  Own: out, uw__csv_schema_free. */

@@ -20,6 +20,17 @@ const int64_t *uw__dataset_lengths(const uw_dataset *data);
 uw_status uw__dataset_stored(uw_dataset *data, int32_t column, int64_t episode, int64_t row, const void **out,
                              size_t *bytes, uw_err *err);
 
+/* True for an episode that a split keeps out: windows of it are not trained on. */
+bool uw__episode_held_out(uint64_t seed, int64_t episode, double holdout);
+/* Whether a window that starts at this row is wanted. */
+typedef bool uw__window_fn(void *arg, int64_t episode, int64_t row);
+/* Keep the wanted windows, in their order; asks about each twice.  Returns UW_ENOMEM, nothing changed. */
+uw_status uw__windows_keep(uw_windows *windows, uw__window_fn *keep, void *arg, uw_err *err);
+/* Read the actions of rows one after the other: out [rows, A]; NaN becomes 0.  Returns as
+ * uw_windows_read_actions. */
+uw_status uw__dataset_actions(const uw_dataset *data, int32_t column, int64_t episode, int64_t row,
+                              int64_t rows, float *out, uw_err *err);
+
 /* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
  * read. Returns UW_ENOMEM. */
 uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);

@@ -172,6 +172,7 @@ static uw_status new_dynamics(uw_player *p, uw_dynamics *out, uw_err *err) {
             (uw_dynamics){.dims = {.latent_dim = c->cls->state_dim,
                                    .action_dim = c->cls->action_dim * c->plan_rows,
                                    .history_size = 1,
+                                   .step_dim = c->cls->action_dim,
                                    .num_samples = c->planner->num_samples,
                                    .horizon = c->planner->horizon,
                                    .observation_bytes = (size_t)c->cls->state_dim * sizeof(float)},
@@ -200,7 +201,11 @@ static uw_status new_controller(uw_player *p, uw_err *err) {
     uw_dynamics dynamics;
     uw_status status = new_dynamics(p, &dynamics, err);
     if (status) return status;
-    const uw_controller_options options = {.planner = *p->contest.planner};
+    const bool model = p->contest.driver == UW_DRIVER_MODEL;
+    const uw_controller_options options = {.planner = *p->contest.planner,
+                                           .band = model ? p->contest.band : NULL,
+                                           .on_surprise = model ? p->contest.on_surprise
+                                                                : UW_ON_SURPRISE_NONE};
     const size_t bytes = uw_controller_memsize(&dynamics.dims, &options);
     if (bytes == 0) {
         uw_fail(err, UW_EINVAL, "planner: options out of range");
@@ -220,7 +225,7 @@ static uw_status new_controller(uw_player *p, uw_err *err) {
         return status;
     }
     if (status) return uw_fail(err, status, "planner: %s", uw_status_str(status));
-    if (p->contest.driver == UW_DRIVER_MODEL) {
+    if (model) {
         uw_planner *planner = uw_controller_planner(p->controller);
         uw_planner_set_value(planner, p->contest.value);
         uw_planner_set_actor(planner, p->contest.actor, p->contest.actor_first);
@@ -370,7 +375,7 @@ static uw_status planned(uw_player *p, int32_t decision, float *actions, uw_act_
     if (c->execute > 1 && decision > 0)
         uw_controller_reset(p->controller, p->index | (uint64_t)decision << 32);
     status = uw_controller_act(p->controller, seen, actions, info);
-    p->planned = !status;
+    p->planned = !status && info->reason != UW_ACT_STOPPED && info->reason != UW_ACT_HELD;
     memset(actions + dim, 0, dim * (size_t)(c->execute - 1) * sizeof *actions);
     const float *plan = uw_controller_plan(p->controller);
     for (size_t i = dim; !status && i < dim * (size_t)c->execute; i++)

@@ -75,6 +75,27 @@ static uw_status carry_out(run *r, uw_env *env, const float *actions, uw_episode
     return UW_OK;
 }
 
+/* Put the world where another episode would start, the goal where it was. */
+static uw_status jump(const run *r, uw_env *env, uw_episode *e, uw_err *err) {
+    const uint64_t salt = 0x74656c65706f7274u; /* not the start of another episode of this run */
+    uw_task task;
+    r->contest.cls->sample_task(r->options->seed ^ salt, (uint64_t)e->index, uw_env_values(env),
+                                e->task.hard, &task);
+    e->jumped = true;
+    const uw_status status = uw_env_set_state(env, task.start);
+    return status ? uw_fail(err, status, "%s: episode %d: a sampled start is not finite",
+                            r->contest.cls->name, (int)e->index)
+                  : UW_OK;
+}
+
+static void count_surprise(uw_episode *e, const uw_act_info *info, bool just_jumped) {
+    e->surprised += info->surprised;
+    e->stopped += info->reason == UW_ACT_STOPPED;
+    e->held += info->reason == UW_ACT_HELD;
+    e->replanned += info->reason == UW_ACT_REPLANNED;
+    if (just_jumped) e->noticed = info->surprised;
+}
+
 static uw_status play(run *r, uw_player *player, float *actions, int32_t index, uw_err *err) {
     const uw_contest *c = &r->contest;
     uw_episode *e = &r->result->episodes[index];
@@ -102,8 +123,13 @@ static uw_status play(run *r, uw_player *player, float *actions, int32_t index, 
     double ms = 0.0;
     for (; !e->success && e->steps < r->result->budget; decision++) {
         uw_act_info info;
+        const int32_t at = r->options->teleport_at;
+        const bool jumps = at > 0 && !e->jumped && e->steps >= at;
+        if (jumps) status = jump(r, env, e, err);
+        if (status) return status;
         status = uw__player_decide(player, decision, actions, &info, err);
         if (status) return status;
+        count_surprise(e, &info, jumps);
         if (r->latency) {
             r->latency[(size_t)index * (size_t)r->max_decisions + (size_t)decision] =
                 (float)(info.seconds * 1e3);
@@ -154,6 +180,9 @@ static uw_status check_options(const uw_eval_options *o, uw_err *err) {
     if (o->replan < 0)
         return uw_fail(err, UW_EINVAL, "replan: wanted 0 or more decisions, got %d",
                        (int)o->replan);
+    if (o->teleport_at < 0)
+        return uw_fail(err, UW_EINVAL, "teleport_at: wanted 0 or more env steps, got %d",
+                       (int)o->teleport_at);
     return UW_OK;
 }
 
@@ -278,6 +307,7 @@ static void summarise_latency(run *r) {
 static void summarise(run *r) {
     uw_eval_result *result = r->result;
     int32_t successes[2] = {0}, episodes[2] = {0}; /* easy, hard */
+    int32_t jumped = 0, noticed = 0;
     double steps = 0.0;
     for (int32_t i = 0; i < result->num_episodes; i++) {
         const uw_episode *e = &result->episodes[i];
@@ -285,12 +315,19 @@ static void summarise(run *r) {
         successes[e->task.hard] += e->success;
         result->solved_at_start += e->solved_at_start;
         result->decisions += r->decisions[i];
+        result->surprised += e->surprised;
+        result->stopped += e->stopped;
+        result->held += e->held;
+        result->replanned += e->replanned;
+        jumped += e->jumped;
+        noticed += e->noticed;
         if (e->success) steps += e->steps;
     }
     const int32_t total = successes[0] + successes[1];
     result->success = uw_rate_of(total, result->num_episodes);
     result->easy = uw_rate_of(successes[0], episodes[0]);
     result->hard = uw_rate_of(successes[1], episodes[1]);
+    if (jumped) result->noticed = uw_rate_of(noticed, jumped);
     result->mean_steps = total ? steps / total : 0.0;
     summarise_latency(r);
 }
@@ -325,6 +362,8 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
                          .value = options->value,
                          .actor = options->actor,
                          .actor_first = options->actor_first,
+                         .band = options->band,
+                         .on_surprise = options->on_surprise,
                          .script = part->script,
                          .seed = options->seed},
              .options = options,
@@ -346,6 +385,13 @@ uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env,
         r.short_planner = options->planner;
         r.short_planner.horizon = r.contest.execute;
         r.contest.planner = &r.short_planner;
+    }
+    if (driver == UW_DRIVER_MODEL && options->band && r.contest.execute > 1) {
+        status =
+            uw_fail(err, UW_EINVAL, "surprise: looks after every decision, wanted replan 1, got %d",
+                    (int)r.contest.execute);
+        uw_err_fix(err, "evaluate with --replan 1");
+        goto done;
     }
 
     snprintf(result.protocol, sizeof result.protocol, "%s", protocol->name);

@@ -98,6 +98,8 @@ typedef struct uw_contest {
     const uw_value *value; /* nullable: of the model's planner */
     const uw_actor *actor; /* nullable: likewise */
     bool actor_first;
+    const uw_band *band;   /* nullable: of the model's controller, with on_surprise */
+    uw_on_surprise on_surprise;
     const uw_pairs *pairs; /* nullable: where starts, goals and their pictures were recorded */
     const float *script;   /* nullable: what the replay plays instead of the recording, [episodes, budget, A] */
     uint64_t seed;

@@ -115,6 +115,12 @@ uint64_t uw__progress_key(const uw_contest *c, const uw_protocol *protocol,
     if (o->variation) key = uw__xxh3(o->variation, sizeof *o->variation, key);
     if (o->value) key = uw__xxh3(&o->value->id, sizeof o->value->id, key);
     if (o->actor) key = uw__xxh3(&o->actor->id, sizeof o->actor->id, key + o->actor_first);
+    if (o->teleport_at) key = uw__xxh3(&o->teleport_at, sizeof o->teleport_at, key);
+    if (o->band) {
+        const size_t d = (size_t)o->band->latent_dim;
+        key = uw__xxh3(&o->band->threshold, sizeof o->band->threshold, key + o->on_surprise + 1);
+        key = uw__xxh3(o->band->whiten, d * d * sizeof *o->band->whiten, key);
+    }
     if (o->goal_variation) key = uw__xxh3(o->goal_variation, sizeof *o->goal_variation, key);
     return key;
 }

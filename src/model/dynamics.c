@@ -286,6 +286,32 @@ static void lay_panels(const uw_model *model, int32_t index, float *panels) {
     }
 }
 
+/* The head's bias cancels between two latents: |W (z - z_goal)|^2. */
+static uw_status readout_cost(const void *self, const float *z, const float *z_goal, int32_t n,
+                              float *cost) {
+    const uw_model *model = self;
+    const uw_linear head =
+        uw__bind_linear(&model->net, model->net.at_readout, true, model->params, NULL);
+    for (int32_t i = 0; i < n; i++, z += head.in) {
+        float sum = 0.0f;
+        for (size_t o = 0; o < head.out; o++) {
+            float d = 0.0f;
+            for (size_t k = 0; k < head.in; k++) d += head.w[o * head.in + k] * (z[k] - z_goal[k]);
+            sum += d * d;
+        }
+        cost[i] = sum;
+    }
+    return UW_OK;
+}
+
+uw_status uw_model_readout_value(const uw_model *model, uw_value *out) {
+    static const uint64_t id = 0x72656164756f7574;
+    *out = (uw_value){0};
+    if (!model->net.config.readout_dim) return UW_EUNSUPPORTED;
+    *out = (uw_value){.self = model, .id = id, .cost = readout_cost};
+    return UW_OK;
+}
+
 size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics_limits *limits) {
     uw_arena measure = UW_ARENA_MEASURE;
     if (!limits_ok(limits)) return 0;
@@ -316,6 +342,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
                                   .action_dim = net->action_block,
                                   .history_size = net->config.history_size,
                                   .lead = net->config.action_history > 0,
+                                  .step_dim = net->config.action_dim,
                                   .num_samples = limits->num_samples,
                                   .horizon = limits->horizon,
                                   .observation_bytes = net->config.input == UW_INPUT_COLUMNS

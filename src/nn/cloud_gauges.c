@@ -15,6 +15,7 @@ enum { POWER_STEPS = 30, LLOYD_STEPS = 20, ANGLES = 512, MAX_KNOTS = 64 };
 /* Thresholds; each is derived in docs/guide/trust.md, Gauges. */
 #define SPREAD_LEAST    1e-6 /* variance over mean square: a deviation of 1/1000 of the size */
 #define VARIANCE_LEAST  0.05 /* where it is held at 1 */
+#define VARIANCE_GONE   1e-6 /* where it is free */
 #define RANK_LEAST      1.5
 #define NULL_EIGENVALUE 1e-6 /* over the mean one */
 #define DEAD_VARIANCE   0.01 /* over the median one */
@@ -304,7 +305,8 @@ uint32_t uw__gauges_judge(const uw_gauges *g, const uw_gauge_judge *j) {
         bool on;
     } rules[] = {
         {UW_ALARM_CONSTANT, g->mean_variance <= SPREAD_LEAST * g->mean_norm},
-        {UW_ALARM_SHRUNK, j->unit_target && g->mean_variance < VARIANCE_LEAST},
+        {UW_ALARM_SHRUNK,
+         g->mean_variance < VARIANCE_GONE || (j->unit_target && g->mean_variance < VARIANCE_LEAST)},
         {UW_ALARM_RANK, rank_gone(g, j)},
         {UW_ALARM_DEAD, g->dead > 0},
         {UW_ALARM_CLUSTERS, g->cluster_share > CLUSTER_SHARE},

@@ -59,9 +59,11 @@ void uw__noise_colour(float *noise, size_t n, size_t h, size_t a, const float *f
 void uw__noise_shape(uw_planner *p, float *noise) {
     const uw_planner_options *o = &p->options;
     const size_t n = (size_t)o->num_samples, h = (size_t)o->horizon, w = (size_t)p->width;
+    const size_t step = (size_t)p->dynamics.dims.step_dim; /* discrete choices have no inside */
+    const size_t inside = step && !p->rules->discrete && w % step == 0 ? w / step : 1;
     /* iCEM scales each sequence to unit deviation even when it is white. */
     if (o->noise_beta != 0.0f || (o->solver == UW_SOLVER_ICEM && o->noise_ar == 0.0f))
         uw__noise_colour(noise, n, h, w, p->colour, p->series);
     else
-        uw__noise_correlate(noise, n, h, w, o->noise_ar);
+        uw__noise_correlate(noise, n, h * inside, w / inside, o->noise_ar);
 }

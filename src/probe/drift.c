@@ -1,138 +1,155 @@
 /* Open-loop drift: how far imagination and recording part after k decisions, against "nothing
- * changes".
+ * changes", a linear model and a predictor fitted anew on the same latents.
  *
- * The rollouts go through uw_dynamics, the very calls that planners make.  The ratio to persistence
- * is what matters; the raw error depends on the latent's scale. */
+ * The ratio to persistence is what matters; the raw error depends on the latent's scale. */
 #include "probe_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <umwelt/arena.h>
-
 #include "internal.h"
+#include "scorecard.h"
+#include "statistics.h"
 
-enum { MAX_WINDOWS = 256 };
+enum { MAX_FEATURES = 1024, LIMIT_STEP = 1 };
+/* Share of the model's error that a new predictor must reach to say that the old one is the limit.
+ */
+#define LIMIT_GAIN 0.9
+#define PI         3.14159265358979323846
+
+enum { MODEL, PERSISTENCE, LINEAR, HEAD, KINDS };
+/* Sums of one step over one episode: windows and squared latent errors; windows with a state and
+ * its squared distances; windows with angles and theirs. */
+enum {
+    COUNT,
+    ERROR,
+    PLACES = ERROR + KINDS,
+    PLACE,
+    TURNS = PLACE + KINDS,
+    TURN,
+    SUMS = TURN + KINDS
+};
+enum { V_ERROR, V_RATIO, V_LINEAR, V_HEAD, V_AGAINST_LINEAR, V_RMSE, V_DEGREES, VALUES };
 
 typedef struct drift {
-    int32_t steps, history, skip; /* k, frames before the first decision, rows per decision */
-    int32_t frames;               /* history + steps */
-    int32_t num_windows, dim, action_dim; /* action_dim: numbers per decision */
-    uw_row *rows;                         /* [windows, frames] */
-    float *z;                             /* [windows, frames, D] encoded */
-    float *imagined;                      /* [windows, steps, D] */
-    float *actions;                       /* [windows, frames - 1, action_dim] */
-    uw_dynamics *worker;                  /* [threads] */
-    unsigned char *memory;                /* of the dynamics */
-    uw_status *status;                    /* [windows] */
+    const uw_spans *spans;
+    const uw_decoder *decoder;
+    float *imagined[KINDS]; /* [count, steps, D]; of MODEL, LINEAR and HEAD; NULL = none */
+    double *truth;          /* [count, frames, numbers] the first state column; NULL = none */
+    int32_t numbers;
 } drift;
 
-/* ---- windows -------------------------------------------------------------------------------- */
+/* ---- baselines ------------------------------------------------------------------------------ */
 
-static int64_t starts_in(const uw_dataset *data, int64_t episode, const bool *held, int64_t span) {
-    const int64_t rows = uw_dataset_episode_rows(data, episode);
-    return held[episode] && rows > span ? rows - span : 0;
+/* What next latents are predicted from: the history's latents and the decision's action. */
+typedef struct features {
+    int32_t frames, dim; /* frames of history; numbers in all */
+    double *mean,
+        *inverse; /* [dim] of the rows fitted on: latents and actions have scales of their own */
+} features;
+
+static int32_t feature_frames(const uw_spans *s) {
+    return s->history * s->dim + s->action_dim <= MAX_FEATURES ? s->history : 1;
 }
 
-/* Rows from the first frame of a window to its last. */
-static int64_t span_of(const drift *d, int32_t steps) {
-    return (int64_t)(d->history - 1 + steps) * d->skip;
-}
-
-/* Spread up to MAX_WINDOWS windows evenly over all starts in held episodes; steps shrinks until
- * some episode is long enough. */
-static uw_status choose_windows(drift *d, const uw_dataset *data, const bool *held, int32_t steps) {
-    const int64_t episodes = uw_dataset_episodes(data);
-    int64_t total = 0;
-    for (d->steps = steps; d->steps > 0; d->steps--) {
-        total = 0;
-        for (int64_t e = 0; e < episodes; e++)
-            total += starts_in(data, e, held, span_of(d, d->steps));
-        if (total) break;
+/* x [dim] before decision k of span w, its last frames taken from `imagined` where they lie beyond
+ * the history. */
+static void feature_row(const features *f, const uw_spans *s, const float *imagined, int32_t w,
+                        int32_t k, float *x) {
+    for (int32_t i = 0; i < f->frames; i++) {
+        const int32_t frame = s->history + k - f->frames + i;
+        const float *z = frame < s->history
+                             ? uw__spans_at(s, w, frame)
+                             : imagined + ((int64_t)w * s->steps + frame - s->history) * s->dim;
+        memcpy(x + i * s->dim, z, (size_t)s->dim * sizeof *x);
     }
-    if (!total) return UW_OK;
-    d->frames = d->history + d->steps;
-    d->num_windows = (int32_t)(total < MAX_WINDOWS ? total : MAX_WINDOWS);
-    d->rows = malloc((size_t)d->num_windows * (size_t)d->frames * sizeof *d->rows);
-    if (!d->rows) return UW_ENOMEM;
-    int64_t episode = 0, before = 0;
-    for (int32_t w = 0; w < d->num_windows; w++) {
-        const int64_t at = (2 * w + 1) * total / (2 * d->num_windows);
-        for (;;) {
-            const int64_t here = starts_in(data, episode, held, span_of(d, d->steps));
-            if (at < before + here) break;
-            before += here;
-            episode++;
+    if (s->action_dim)
+        memcpy(x + f->frames * s->dim, uw__spans_action(s, w, k),
+               (size_t)s->action_dim * sizeof *x);
+}
+
+static void standardise(const features *f, float *x, int64_t n) {
+    for (int64_t r = 0; r < n; r++)
+        for (int32_t i = 0; i < f->dim; i++)
+            x[r * f->dim + i] = (float)(((double)x[r * f->dim + i] - f->mean[i]) * f->inverse[i]);
+}
+
+static void fit_standards(features *f, const float *x, int64_t n) {
+    for (int32_t i = 0; i < f->dim; i++) {
+        double sum = 0.0, square = 0.0;
+        for (int64_t r = 0; r < n; r++) sum += (double)x[r * f->dim + i];
+        f->mean[i] = sum / (double)n;
+        for (int64_t r = 0; r < n; r++) {
+            const double e = (double)x[r * f->dim + i] - f->mean[i];
+            square += e * e;
         }
-        for (int32_t f = 0; f < d->frames; f++)
-            d->rows[w * d->frames + f] = (uw_row){episode, at - before + (int64_t)f * d->skip};
+        f->inverse[i] = square > 1e-24 * (double)n ? 1.0 / sqrt(square / (double)n) : 1.0;
     }
-    return UW_OK;
 }
 
-/* The raw actions of every decision of every window, NaN (a gap) as 0. */
-static uw_status read_actions(uw_context *ctx, const uw_model *model, const uw_dataset *data,
-                              drift *d, uw_err *err) {
-    char name[UW_MAX_COLUMN_NAME];
-    uw__action_column(model, name, sizeof name);
-    const int32_t column = uw_dataset_find(data, name, NULL);
-    if (column < 0) return uw_fail(err, UW_ENOTFOUND, "%s: no such column in the dataset", name);
-    const int32_t each = uw_model_config_of(model)->action_dim;
-    if (uw__column_numbers(uw_dataset_column(data, column)) != each)
-        return uw_fail(err, UW_ESHAPE, "%s: numbers per row, wanted %d, got %d", name, each,
-                       uw__column_numbers(uw_dataset_column(data, column)));
-    const int64_t per_window = (int64_t)(d->frames - 1) * d->skip, n = d->num_windows * per_window;
-    uw_row *rows = malloc((size_t)n * sizeof *rows);
-    double *cells = malloc((size_t)n * (size_t)each * sizeof *cells);
-    uw_status s = UW_OK;
-    if (!rows || !cells) {
-        s = uw_fail(err, UW_ENOMEM, "%s: %lld rows", name, (long long)n);
-        goto done;
+/* Roll a fitted step out over all spans: at every decision one batch of rows. */
+static void roll(const uw_kernels *kernels, const features *f, const uw_spans *s,
+                 const uw_ridge *ridge, uw_mlp *mlp, float *x, double *step, float *imagined) {
+    for (int32_t k = 0; k < s->steps; k++) {
+        for (int32_t w = 0; w < s->count; w++)
+            feature_row(f, s, imagined, w, k, x + (int64_t)w * f->dim);
+        standardise(f, x, s->count);
+        if (ridge)
+            uw__ridge_predict(ridge, x, s->count, step);
+        else
+            uw__mlp_predict(kernels, mlp, x, s->count, step);
+        for (int32_t w = 0; w < s->count; w++) {
+            const float *now = k ? imagined + ((int64_t)w * s->steps + k - 1) * s->dim
+                                 : uw__spans_at(s, w, s->history - 1);
+            float *next = imagined + ((int64_t)w * s->steps + k) * s->dim;
+            for (int32_t i = 0; i < s->dim; i++)
+                next[i] = now[i] + (float)step[(int64_t)w * s->dim + i];
+        }
     }
-    for (int64_t i = 0; i < n; i++) {
-        const uw_row first = d->rows[i / per_window * d->frames];
-        rows[i] = (uw_row){first.episode, first.row + i % per_window};
+}
+
+/* Fit the linear model and the new head on one-decision spans of the other episodes, and roll them
+ * out. */
+static uw_status baselines(uw_context *ctx, const uw_spans *fit, uint64_t seed, drift *d) {
+    const uw_spans *s = d->spans;
+    features f = {.frames = feature_frames(s)};
+    f.dim = f.frames * s->dim + s->action_dim;
+    const int64_t n = fit->count, most = n > s->count ? n : s->count;
+    const size_t sd = (size_t)s->dim, floats = (size_t)s->count * (size_t)s->steps * sd;
+    float *x = malloc((size_t)most * (size_t)f.dim * sizeof *x);
+    double *y = malloc((size_t)most * sd * sizeof *y);
+    double *standards = malloc(2 * (size_t)f.dim * sizeof *standards);
+    uw_ridge ridge = {0};
+    uw_mlp *mlp = NULL;
+    uw_status status = UW_ENOMEM;
+    d->imagined[LINEAR] = malloc(floats * sizeof(float));
+    d->imagined[HEAD] = malloc(floats * sizeof(float));
+    if (!x || !y || !standards || !d->imagined[LINEAR] || !d->imagined[HEAD]) goto done;
+    f.mean = standards;
+    f.inverse = standards + f.dim;
+    for (int32_t w = 0; w < fit->count; w++) {
+        const float *now = uw__spans_at(fit, w, fit->history - 1), *then = now + sd;
+        feature_row(&f, fit, NULL, w, 0, x + (int64_t)w * f.dim);
+        for (size_t i = 0; i < sd; i++) y[(size_t)w * sd + i] = (double)then[i] - (double)now[i];
     }
-    s = uw__rows_read(ctx, data, column, rows, n, cells, err);
-    for (int64_t i = 0; i < n * each && !s; i++)
-        d->actions[i] = isfinite(cells[i]) ? (float)cells[i] : 0.0f;
+    fit_standards(&f, x, n);
+    standardise(&f, x, n);
+    status = uw__ridge_fit(ctx->pool, x, y, n, f.dim, s->dim, &ridge);
+    if (!status) status = uw__mlp_fit(ctx->kernels, x, y, n, f.dim, s->dim, seed, &mlp);
+    if (status) goto done;
+    roll(ctx->kernels, &f, s, &ridge, NULL, x, y, d->imagined[LINEAR]);
+    roll(ctx->kernels, &f, s, NULL, mlp, x, y, d->imagined[HEAD]);
 done:
-    free(rows);
-    free(cells);
-    return s;
+    uw__ridge_fini(&ridge);
+    uw__mlp_free(mlp);
+    free(x);
+    free(y);
+    free(standards);
+    return status;
 }
 
-/* ---- rollouts ------------------------------------------------------------------------------- */
-
-static uw_status make_dynamics(uw_context *ctx, const uw_model *model, drift *d) {
-    const uw_dynamics_limits limits = {.num_samples = 1, .horizon = d->steps};
-    const size_t bytes =
-        (uw_model_dynamics_memsize(model, &limits) + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN;
-    const size_t threads = (size_t)uw__pool_threads(ctx->pool);
-    if (!bytes) return UW_EINVAL;
-    d->worker = calloc(threads, sizeof *d->worker);
-    d->memory = aligned_alloc(UW_ALIGN, threads * bytes);
-    if (!d->worker || !d->memory) return UW_ENOMEM;
-    uw_status s = UW_OK;
-    for (size_t t = 0; t < threads && !s; t++)
-        s = uw_model_dynamics_init(ctx, model, &limits, false, d->memory + t * bytes, bytes,
-                                   &d->worker[t]);
-    return s;
-}
-
-static void rollout_task(void *arg, size_t index, int32_t worker) {
-    const drift *d = arg;
-    const uw_dynamics *dynamics = &d->worker[worker];
-    const float *actions = d->actions + index * (size_t)(d->frames - 1) * (size_t)d->action_dim;
-    const float *past = d->history > 1 ? actions : NULL;
-    d->status[index] = dynamics->rollout(
-        dynamics->self, d->z + index * (size_t)d->frames * (size_t)d->dim, d->history, past,
-        actions + (size_t)(d->history - 1) * (size_t)d->action_dim, 1, d->steps,
-        d->imagined + index * (size_t)d->steps * (size_t)d->dim);
-}
-
-/* ---- what came of it ------------------------------------------------------------------------ */
+/* ---- errors --------------------------------------------------------------------------------- */
 
 static double squared(const float *a, const float *b, int32_t d) {
     double sum = 0.0;
@@ -143,99 +160,198 @@ static double squared(const float *a, const float *b, int32_t d) {
     return sum;
 }
 
-/* Mean squared distance of the decoded first state column, over windows, at one step. */
-static double decoded_error(const drift *d, int32_t step, const uw_targets *targets,
-                            const uw_ridge *probe, const double *truth, int32_t numbers) {
-    double predicted[UW_MAX_PROBES], sum = 0.0;
-    for (int32_t w = 0; w < d->num_windows; w++) {
-        uw__ridge_predict(probe, d->imagined + ((int64_t)w * d->steps + step - 1) * d->dim, 1,
-                          predicted);
-        for (int32_t j = 0; j < targets->first_count; j++) {
-            const int64_t at = ((int64_t)w * d->frames + d->history - 1 + step) * numbers;
-            const double e = predicted[j] - truth[at + targets->number[j]];
-            sum += e * e;
-        }
-    }
-    return sum / (double)d->num_windows;
+static const float *guess_of(const drift *d, int kind, int32_t w, int32_t step) {
+    const uw_spans *s = d->spans;
+    if (kind == PERSISTENCE) return uw__spans_at(s, w, s->history - 1);
+    return d->imagined[kind] ? d->imagined[kind] + ((int64_t)w * s->steps + step - 1) * s->dim
+                             : NULL;
 }
 
-static void fill_rows(const drift *d, const uw_targets *targets, const uw_ridge *probe,
-                      const double *truth, int32_t numbers, uw_probe_report *out) {
-    const double scale = 1.0 / ((double)d->num_windows * (double)d->dim);
-    for (int32_t step = 1; step <= d->steps; step++) {
-        uw_drift_row *row = &out->drift[step - 1];
-        *row = (uw_drift_row){.step = step, .rmse = NAN};
-        for (int32_t w = 0; w < d->num_windows; w++) {
-            const float *now = d->z + ((int64_t)w * d->frames + d->history - 1) * d->dim;
-            const float *then = now + (int64_t)step * d->dim;
-            const float *guess = d->imagined + ((int64_t)w * d->steps + step - 1) * d->dim;
-            row->error += scale * squared(guess, then, d->dim);
-            row->persistence += scale * squared(now, then, d->dim);
+/* Add the squared errors of one decoded guess, of places and of turns; false when the truth has
+ * gaps. */
+static bool decoded_errors(const drift *d, const float *guess, const double *truth, double *place,
+                           double *turn) {
+    const uw_targets *t = d->decoder->targets;
+    double value[UW_MAX_PROBES];
+    *place = *turn = 0.0;
+    uw__decode(d->decoder, guess, value);
+    for (int32_t j = 0; j < t->first_count; j++) {
+        const double want = truth[t->number[j]], radians = t->radians[j];
+        if (!isfinite(want - value[j])) return false;
+        if (radians > 0.0) {
+            const double e = uw__angle_between(radians * value[j], radians * want);
+            *turn += e * e;
+        } else if (uw__target_is_place(t, j)) {
+            *place += (value[j] - want) * (value[j] - want);
         }
-        row->ratio = row->persistence > 0.0 ? row->error / row->persistence : NAN;
-        if (truth) row->rmse = sqrt(decoded_error(d, step, targets, probe, truth, numbers));
     }
-    out->num_drift = d->steps;
+    return true;
 }
 
-static uw_status drift_body(uw_context *ctx, const uw_model *model, const uw_dataset *data,
-                            const uw_observe *observe, drift *d, uw_err *err) {
-    const size_t windows = (size_t)d->num_windows, frames = (size_t)d->frames, dim = (size_t)d->dim;
-    d->z = malloc(windows * frames * dim * sizeof *d->z);
-    d->imagined = malloc(windows * (size_t)d->steps * dim * sizeof *d->imagined);
-    d->actions = calloc(windows * (frames - 1) * (size_t)d->action_dim + 1, sizeof *d->actions);
-    d->status = calloc(windows, sizeof *d->status);
-    if (!d->z || !d->imagined || !d->actions || !d->status)
-        return uw_fail(err, UW_ENOMEM, "drift: %zu windows", windows);
-    uw_status s = UW_OK;
-    if (d->action_dim) s = read_actions(ctx, model, data, d, err);
-    if (!s)
-        s = uw__rows_encode(ctx, model, data, observe, d->rows, (int64_t)(windows * frames), d->z,
-                            err);
-    if (s) return s;
-    s = make_dynamics(ctx, model, d);
-    if (s) return uw_fail(err, s, "drift: dynamics of %d steps: %s", d->steps, uw_status_str(s));
-    uw__pool_run(ctx->pool, windows, rollout_task, d);
-    for (size_t w = 0; w < windows; w++)
-        if (d->status[w])
-            return uw_fail(err, d->status[w], "drift: rollout: %s", uw_status_str(d->status[w]));
-    return UW_OK;
+static void add_window(const drift *d, int32_t w, int32_t step, double *sums) {
+    const uw_spans *s = d->spans;
+    const float *then = uw__spans_at(s, w, s->history - 1 + step);
+    const double *truth =
+        d->truth ? d->truth + ((int64_t)w * s->frames + s->history - 1 + step) * d->numbers : NULL;
+    bool decoded = truth != NULL;
+    sums[COUNT] += 1.0;
+    for (int kind = 0; kind < KINDS; kind++) {
+        const float *guess = guess_of(d, kind, w, step);
+        double place, turn;
+        if (!guess) continue;
+        sums[ERROR + kind] += squared(guess, then, s->dim) / (double)s->dim;
+        if (!decoded) continue;
+        decoded = decoded_errors(d, guess, truth, &place, &turn);
+        if (!decoded) continue;
+        sums[PLACE + kind] += place;
+        sums[TURN + kind] += turn;
+    }
+    if (decoded) sums[PLACES] += 1.0;
+    if (decoded) sums[TURNS] += (double)d->decoder->turns;
+}
+
+static double ratio(double a, double b) {
+    return b > 0.0 ? a / b : NAN;
+}
+
+static void evaluate(const void *arg, const double *total, double *scratch, double *values) {
+    const drift *d = arg;
+    (void)scratch;
+    for (int32_t k = 0; k < d->spans->steps; k++) {
+        const double *s = total + k * SUMS;
+        double *v = values + k * VALUES;
+        v[V_ERROR] = s[ERROR + MODEL] / s[COUNT];
+        v[V_RATIO] = ratio(s[ERROR + MODEL], s[ERROR + PERSISTENCE]);
+        v[V_LINEAR] = ratio(s[ERROR + LINEAR], s[ERROR + PERSISTENCE]);
+        v[V_HEAD] = ratio(s[ERROR + HEAD], s[ERROR + PERSISTENCE]);
+        v[V_AGAINST_LINEAR] = ratio(s[ERROR + MODEL], s[ERROR + LINEAR]);
+        v[V_RMSE] = sqrt(ratio(s[PLACE + MODEL], s[PLACES]));
+        v[V_DEGREES] = 180.0 / PI * sqrt(ratio(s[TURN + MODEL], s[TURNS]));
+    }
+    const double *at = total + (LIMIT_STEP - 1) * SUMS;
+    values[d->spans->steps * VALUES] = ratio(at[ERROR + HEAD], at[ERROR + MODEL]);
+}
+
+/* ---- what came of it ------------------------------------------------------------------------ */
+
+static void keep(double *value, double interval[2], const uw_estimate *e, bool known) {
+    *value = known ? e->point : NAN;
+    interval[0] = known ? e->low : NAN;
+    interval[1] = known ? e->high : NAN;
+}
+
+static void fill_row(const drift *d, const double *total, const uw_estimate *e, int32_t step,
+                     uw_drift_row *row) {
+    const bool fitted = d->imagined[LINEAR] != NULL, placed = d->truth && d->decoder->places;
+    const bool turned = d->truth && d->decoder->turns;
+    *row = (uw_drift_row){.step = step, .linear = NAN, .head = NAN};
+    keep(&row->error, row->error_ci, &e[V_ERROR], true);
+    keep(&row->ratio, row->ratio_ci, &e[V_RATIO], true);
+    keep(&row->linear_ratio, row->linear_ratio_ci, &e[V_LINEAR], fitted);
+    keep(&row->head_ratio, row->head_ratio_ci, &e[V_HEAD], fitted);
+    keep(&row->rmse, row->rmse_ci, &e[V_RMSE], placed);
+    keep(&row->degrees, row->degrees_ci, &e[V_DEGREES], turned);
+    row->persistence = total[ERROR + PERSISTENCE] / total[COUNT];
+    if (fitted) row->linear = total[ERROR + LINEAR] / total[COUNT];
+    if (fitted) row->head = total[ERROR + HEAD] / total[COUNT];
+    row->persistence_rmse = row->linear_rmse = row->head_rmse = row->persistence_degrees = NAN;
+    if (placed) row->persistence_rmse = sqrt(ratio(total[PLACE + PERSISTENCE], total[PLACES]));
+    if (placed && fitted) row->linear_rmse = sqrt(ratio(total[PLACE + LINEAR], total[PLACES]));
+    if (placed && fitted) row->head_rmse = sqrt(ratio(total[PLACE + HEAD], total[PLACES]));
+    if (turned)
+        row->persistence_degrees =
+            180.0 / PI * sqrt(ratio(total[TURN + PERSISTENCE], total[TURNS]));
+}
+
+/* Steps from the first on that are below 1 with their whole interval; without intervals, with their
+ * value. */
+static int32_t horizon(const uw_estimate *e, int32_t steps, int value) {
+    int32_t k = 0;
+    while (k < steps) {
+        const uw_estimate *at = &e[k * VALUES + value];
+        if (!((isfinite(at->high) ? at->high : at->point) < 1.0)) break;
+        k++;
+    }
+    return k;
+}
+
+static void fill(const drift *d, const double *sums, int32_t episodes, const uw_estimate *e,
+                 uw_probe_report *out) {
+    const int32_t steps = d->spans->steps;
+    for (int32_t k = 0; k < steps; k++) {
+        double total[SUMS] = {0};
+        for (int32_t g = 0; g < episodes; g++)
+            for (int i = 0; i < SUMS; i++) total[i] += sums[(g * steps + k) * SUMS + i];
+        fill_row(d, total, e + k * VALUES, k + 1, &out->drift[k]);
+    }
+    out->num_drift = steps;
+    out->drift_windows = d->spans->count;
+    out->drift_episodes = episodes;
+    out->horizon = horizon(e, steps, V_RATIO);
+    out->horizon_linear = d->imagined[LINEAR] ? horizon(e, steps, V_AGAINST_LINEAR) : 0;
+    out->limit_step = LIMIT_STEP;
+    keep(&out->head_gain, out->head_gain_ci, &e[steps * VALUES], d->imagined[HEAD] != NULL);
+    out->limit = out->head_gain_ci[1] < LIMIT_GAIN   ? UW_LIMIT_PREDICTOR
+                 : out->head_gain_ci[0] > LIMIT_GAIN ? UW_LIMIT_ENCODER
+                                                     : UW_LIMIT_UNKNOWN;
+}
+
+static uw_status score(uw_context *ctx, const drift *d, const uw_probe_options *o,
+                       uw_probe_report *out) {
+    const uw_spans *s = d->spans;
+    int32_t episodes = 0;
+    for (int32_t w = 0; w < s->count; w++)
+        episodes +=
+            w == 0 || s->rows[w * s->frames].episode != s->rows[(w - 1) * s->frames].episode;
+    double *sums = calloc((size_t)episodes * (size_t)s->steps * SUMS, sizeof *sums);
+    uw_estimate *e = calloc((size_t)s->steps * VALUES + 1, sizeof *e);
+    uw_status status = sums && e ? UW_OK : UW_ENOMEM;
+    if (status) goto done;
+    int32_t group = -1;
+    for (int32_t w = 0; w < s->count; w++) {
+        group += w == 0 || s->rows[w * s->frames].episode != s->rows[(w - 1) * s->frames].episode;
+        for (int32_t k = 0; k < s->steps; k++)
+            add_window(d, w, k + 1, sums + ((int64_t)group * s->steps + k) * SUMS);
+    }
+    const uw_bootstrap b = {.sums = sums,
+                            .groups = episodes,
+                            .size = (int64_t)s->steps * SUMS,
+                            .count = s->steps * VALUES + 1,
+                            .eval = evaluate,
+                            .arg = d};
+    status = uw__bootstrap(ctx->pool, &b, episodes < UW_PROBE_MIN_EPISODES ? 0 : o->resamples,
+                           o->seed, e);
+    if (!status) fill(d, sums, episodes, e, out);
+done:
+    free(sums);
+    free(e);
+    return status;
 }
 
 uw_status uw__drift_run(uw_context *ctx, const uw_model *model, const uw_dataset *data,
-                        const uw_observe *observe, const bool *held, int32_t steps,
-                        const uw_targets *targets, const uw_ridge *probe, uw_probe_report *out,
-                        uw_err *err) {
-    const uw_model_config *config = uw_model_config_of(model);
-    drift d = {.history = config->history_size > 1 ? config->history_size : 1,
-               .skip = config->frameskip > 1 ? config->frameskip : 1,
-               .dim = config->latent_dim};
-    d.action_dim = config->action_dim * d.skip;
-    double *truth = NULL;
-    int32_t numbers = 0;
+                        const uw_spans *spans, const uw_spans *fit, const uw_decoder *decoder,
+                        const uw_probe_options *o, uw_probe_report *out, uw_err *err) {
+    drift d = {.spans = spans, .decoder = decoder};
+    const uw_targets *t = decoder->targets;
+    uw_status s = UW_OK;
     out->num_drift = 0;
-    uw_status s = choose_windows(&d, data, held, steps);
-    if (s) uw_fail(err, s, "drift: windows");
-    if (s || !d.num_windows) goto done;
-    s = drift_body(ctx, model, data, observe, &d, err);
-    if (s) goto done;
-    if (probe && targets->first_count) {
-        const int64_t n = (int64_t)d.num_windows * d.frames;
-        numbers = uw__column_numbers(uw_dataset_column(data, targets->column[0]));
-        truth = malloc((size_t)n * (size_t)numbers * sizeof *truth);
-        s = truth ? uw__rows_read(ctx, data, targets->column[0], d.rows, n, truth, err)
-                  : uw_fail(err, UW_ENOMEM, "drift: %lld rows", (long long)n);
-        if (s) goto done;
+    out->head_gain = out->head_gain_ci[0] = out->head_gain_ci[1] = NAN;
+    if (!spans->count) return UW_OK;
+    const size_t floats = (size_t)spans->count * (size_t)spans->steps * (size_t)spans->dim;
+    d.imagined[MODEL] = malloc(floats * sizeof(float));
+    s = d.imagined[MODEL] ? uw__spans_imagine(ctx, model, spans, NULL, d.imagined[MODEL], err)
+                          : uw_fail(err, UW_ENOMEM, "drift: %zu latents", floats);
+    if (!s && fit->count > 1 && baselines(ctx, fit, o->seed, &d))
+        s = uw_fail(err, UW_ENOMEM, "drift: baselines of %d rows", fit->count);
+    if (!s && decoder->ridge.memory && t->first_count) {
+        const int64_t n = (int64_t)spans->count * spans->frames;
+        d.numbers = uw__column_numbers(uw_dataset_column(data, t->column[0]));
+        d.truth = malloc((size_t)n * (size_t)d.numbers * sizeof *d.truth);
+        s = d.truth ? uw__rows_read(ctx, data, t->column[0], spans->rows, n, d.truth, err)
+                    : uw_fail(err, UW_ENOMEM, "drift: %lld rows", (long long)n);
     }
-    fill_rows(&d, targets, probe, truth, numbers, out);
-done:
-    free(truth);
-    free(d.rows);
-    free(d.z);
-    free(d.imagined);
-    free(d.actions);
-    free(d.worker);
-    free(d.memory);
-    free(d.status);
+    if (!s && score(ctx, &d, o, out)) s = uw_fail(err, UW_ENOMEM, "drift: %d spans", spans->count);
+    for (int kind = 0; kind < KINDS; kind++) free(d.imagined[kind]);
+    free(d.truth);
     return s;
 }

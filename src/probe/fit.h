@@ -28,6 +28,10 @@ uw_score uw__score(const double *predicted, const double *truth, int64_t n, int3
  * constant or n < 2.  work: [4 n] doubles. */
 double uw__spearman(const double *x, const double *y, int64_t n, double *work);
 
+/* Write the 95 % interval of a rank correlation of n independent pairs: Fisher's z with the variance
+ * (1 + rho^2 / 2) / (n - 3) (Bonett and Wright 2000); NaN with n < 4, or |rho| = 1. */
+void uw__spearman_interval(double rho, int64_t n, double interval[2]);
+
 /* A linear map with intercept, one penalty per target. */
 typedef struct uw_ridge {
     int32_t dim, targets;
@@ -51,14 +55,23 @@ typedef struct uw_ridge {
 enum { UW_RIDGE_GRID = 7 };
 uw_status uw__ridge_fit(uw_pool *pool, const float *x, const double *y, int64_t n, int32_t d,
                         int32_t k, uw_ridge *out);
+/* Make one that predicts 0.  Own: *out, uw__ridge_fini.  Returns UW_ENOMEM. */
+uw_status uw__ridge_new(int32_t d, int32_t k, uw_ridge *out);
 void uw__ridge_fini(uw_ridge *ridge);
 /* Predict y [n, k] from x [n, d]. */
 void uw__ridge_predict(const uw_ridge *ridge, const float *x, int64_t n, double *y);
 
-/* Fit a two-layer perceptron (UW_MLP_HIDDEN GELU units, AdamW, standardised inputs and targets) on
- * x [n, d], y [n, k] and predict y_test [m, k] at x_test [m, d].  A function of data and seed, for
- * any number of threads.  Returns UW_ENOMEM. */
+/* A two-layer perceptron: UW_MLP_HIDDEN GELU units, AdamW, standardised inputs and targets. */
 enum { UW_MLP_HIDDEN = 128 };
+typedef struct uw_mlp uw_mlp;
+/* Fit one on x [n, d], y [n, k]: a function of data and seed, for any number of threads.
+ * Own: *out, uw__mlp_free (NULL allowed).  Returns UW_ENOMEM. */
+uw_status uw__mlp_fit(const uw_kernels *kernels, const float *x, const double *y, int64_t n,
+                      int32_t d, int32_t k, uint64_t seed, uw_mlp **out);
+/* Predict y [m, k] at x [m, d].  One call at a time. */
+void uw__mlp_predict(const uw_kernels *kernels, uw_mlp *mlp, const float *x, int64_t m, double *y);
+void uw__mlp_free(uw_mlp *mlp);
+/* Fit on x, y and predict y_test [m, k] at x_test [m, d].  Returns UW_ENOMEM. */
 uw_status uw__mlp_probe(const uw_kernels *kernels, const float *x, const double *y, int64_t n,
                         int32_t d, int32_t k, const float *x_test, int64_t m, uint64_t seed,
                         double *y_test);

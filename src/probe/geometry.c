@@ -10,13 +10,15 @@
 #include <string.h>
 
 #include "internal.h"
+#include "statistics.h"
 
 enum {
     PAIRS = 1024,       /* even: on different sides of an obstacle, odd: on the same */
     CROSSINGS = 256,    /* hard pairs whose straight line is searched for the obstacle */
     STRETCH_PAIRS = 64, /* of these the shortest crossings: nearly at right angles to it */
     CHUNK = 256,        /* pictures drawn and encoded at a time */
-    BISECTIONS = 24
+    BISECTIONS = 24,
+    RESAMPLES = 1000
 };
 
 typedef struct state {
@@ -129,6 +131,12 @@ static uw_status correlations(uw_context *ctx, const uw_model *model, const worl
     out->rho_euclid = uw__spearman(latent, line, PAIRS, work);
     out->hard_rho_path = uw__spearman(latent, path, PAIRS / 2, work);
     out->hard_rho_euclid = uw__spearman(latent, line, PAIRS / 2, work);
+    uw__spearman_interval(out->rho_path, PAIRS, out->rho_path_ci);
+    uw__spearman_interval(out->rho_euclid, PAIRS, out->rho_euclid_ci);
+    uw__spearman_interval(out->hard_rho_path, PAIRS / 2, out->hard_rho_path_ci);
+    uw__spearman_interval(out->hard_rho_euclid, PAIRS / 2, out->hard_rho_euclid_ci);
+    out->pairs = PAIRS;
+    out->hard_pairs = PAIRS / 2;
 done:
     free(states);
     free(z);
@@ -175,6 +183,13 @@ static int by_span(const void *a, const void *b) {
     return x->span < y->span ? -1 : x->span > y->span;
 }
 
+/* Ratio of mean distances, from their sums over crossings. */
+static void stretch_of(const void *arg, const double *total, double *scratch, double *value) {
+    (void)arg;
+    (void)scratch;
+    *value = total[1] > 0.0 ? total[0] / total[1] : NAN;
+}
+
 static uw_status stretch(uw_context *ctx, const uw_model *model, const world *w, uw_geometry *out,
                          uw_err *err) {
     const int32_t d = uw_model_config_of(model)->latent_dim;
@@ -203,13 +218,24 @@ static uw_status stretch(uw_context *ctx, const uw_model *model, const world *w,
         states[3 * i + 2] = found[i].control;
     }
     s = encode_states(ctx, model, w, states, (int64_t)(3 * count), z, err);
-    double across = 0.0, within = 0.0;
+    double sums[STRETCH_PAIRS][2];
     for (size_t i = 0; i < count && !s; i++) {
         const float *near = z + 3 * i * (size_t)d;
-        across += latent_distance(near, near + d, d);
-        within += latent_distance(near, near + 2 * d, d);
+        sums[i][0] = latent_distance(near, near + d, d);
+        sums[i][1] = latent_distance(near, near + 2 * d, d);
     }
-    out->stretch = within > 0.0 ? across / within : NAN;
+    if (s || !count) goto done;
+    const uw_bootstrap b = {
+        .sums = sums[0], .groups = (int32_t)count, .size = 2, .count = 1, .eval = stretch_of};
+    uw_estimate estimate;
+    if (uw__bootstrap(ctx->pool, &b, RESAMPLES, w->seed, &estimate)) {
+        s = uw_fail(err, UW_ENOMEM, "geometry: %zu crossings", count);
+        goto done;
+    }
+    out->crossings = (int32_t)count;
+    out->stretch = estimate.point;
+    out->stretch_ci[0] = estimate.low;
+    out->stretch_ci[1] = estimate.high;
 done:
     free(found);
     free(states);
@@ -229,7 +255,12 @@ uw_status uw_geometry_run(uw_context *ctx, const uw_model *model, uint64_t seed,
                          .rho_euclid = NAN,
                          .hard_rho_path = NAN,
                          .hard_rho_euclid = NAN,
-                         .stretch = NAN};
+                         .stretch = NAN,
+                         .rho_path_ci = {NAN, NAN},
+                         .rho_euclid_ci = {NAN, NAN},
+                         .hard_rho_path_ci = {NAN, NAN},
+                         .hard_rho_euclid_ci = {NAN, NAN},
+                         .stretch_ci = {NAN, NAN}};
     if (!cls || !cls->path_length || !cls->sample_task || !cls->draw) return UW_OK;
     if (uw_model_config_of(model)->input == UW_INPUT_COLUMNS) return UW_OK;
     world w = {.cls = cls, .seed = seed};

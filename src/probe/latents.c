@@ -166,9 +166,13 @@ uw_status uw__rows_read(uw_context *ctx, const uw_dataset *data, int32_t column,
 
 /* ---- encoding ------------------------------------------------------------------------------- */
 
-/* Columns of rows as floats, side by side: out [n, observe->dim]. */
-static uw_status read_columns(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
-                              const uw_row *rows, int64_t n, float *out, uw_err *err) {
+uw_status uw__rows_frames(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                          const uw_row *rows, int64_t n, uint8_t *out, uw_err *err) {
+    return read_raw(ctx, data, observe->column[0], observe->frame_bytes, rows, n, out, err);
+}
+
+uw_status uw__rows_columns(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                           const uw_row *rows, int64_t n, float *out, uw_err *err) {
     double *cells = malloc((size_t)n * (size_t)observe->dim * sizeof *cells + 1);
     if (!cells) return uw_fail(err, UW_ENOMEM, "observed columns: %lld rows", (long long)n);
     uw_status s = UW_OK;
@@ -201,7 +205,7 @@ uw_status uw__rows_encode(uw_context *ctx, const uw_model *model, const uw_datas
             s = read_raw(ctx, data, observe->column[0], bytes, rows + first, count, chunk, err);
             if (!s) s = uw_model_encode(ctx, model, chunk, NULL, count, to, err);
         } else {
-            s = read_columns(ctx, data, observe, rows + first, count, chunk, err);
+            s = uw__rows_columns(ctx, data, observe, rows + first, count, chunk, err);
             if (!s) s = uw_model_encode(ctx, model, NULL, chunk, count, to, err);
         }
         if (!s && !uw__progress(ctx, "encode", first + count, n))

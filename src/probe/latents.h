@@ -46,6 +46,12 @@ int32_t uw__column_numbers(const uw_column *column);
 uw_status uw__rows_read(uw_context *ctx, const uw_dataset *data, int32_t column, const uw_row *rows,
                         int64_t n, double *out, uw_err *err);
 
+/* Read rows' pictures, out [n, frame_bytes], or observed columns side by side as floats, out [n, observe->dim]. */
+uw_status uw__rows_frames(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                          const uw_row *rows, int64_t n, uint8_t *out, uw_err *err);
+uw_status uw__rows_columns(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                           const uw_row *rows, int64_t n, float *out, uw_err *err);
+
 /* Encode rows: z [n, D]; frames are read in parallel, a few hundred at a time. */
 uw_status uw__rows_encode(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                           const uw_observe *observe, const uw_row *rows, int64_t n, float *z,

@@ -24,6 +24,11 @@ typedef struct mlp {
     float *memory;
 } mlp;
 
+struct uw_mlp {
+    mlp net;
+    double *moments; /* mean_x, inv_x [d], mean_y, inv_y [k] */
+};
+
 static float *take(float **at, size_t count) {
     float *p = *at;
     *at += count;
@@ -206,23 +211,49 @@ static void mlp_predict(const uw_kernels *kernels, mlp *p, const float *x, int64
     }
 }
 
+static scaling scaling_of(const uw_mlp *p) {
+    const double *mean_x = p->moments, *inv_x = mean_x + p->net.d, *mean_y = inv_x + p->net.d;
+    return (scaling){mean_x, inv_x, mean_y, mean_y + p->net.k};
+}
+
+uw_status uw__mlp_fit(const uw_kernels *kernels, const float *x, const double *y, int64_t n,
+                      int32_t d, int32_t k, uint64_t seed, uw_mlp **out) {
+    uw_mlp *p = calloc(1, sizeof *p);
+    *out = NULL;
+    if (!p) return UW_ENOMEM;
+    p->moments = calloc(2 * ((size_t)d + (size_t)k), sizeof *p->moments);
+    if (!p->moments || mlp_new(&p->net, d, k)) {
+        uw__mlp_free(p);
+        return UW_ENOMEM;
+    }
+    double *mean_x = p->moments, *inv_x = mean_x + d, *mean_y = inv_x + d, *inv_y = mean_y + k;
+    standardiser(x, NULL, n, d, mean_x, inv_x);
+    standardiser(NULL, y, n, k, mean_y, inv_y);
+    const scaling z = scaling_of(p);
+    mlp_randomise(&p->net, seed);
+    mlp_train(kernels, &p->net, x, y, n, &z, seed);
+    *out = p;
+    return UW_OK;
+}
+
+void uw__mlp_predict(const uw_kernels *kernels, uw_mlp *p, const float *x, int64_t m, double *y) {
+    const scaling z = scaling_of(p);
+    mlp_predict(kernels, &p->net, x, m, &z, y);
+}
+
+void uw__mlp_free(uw_mlp *p) {
+    if (!p) return;
+    free(p->net.memory);
+    free(p->moments);
+    free(p);
+}
+
 uw_status uw__mlp_probe(const uw_kernels *kernels, const float *x, const double *y, int64_t n,
                         int32_t d, int32_t k, const float *x_test, int64_t m, uint64_t seed,
                         double *y_test) {
-    uw_status s = UW_ENOMEM;
-    mlp p = {0};
-    double *moments = calloc(2 * ((size_t)d + (size_t)k), sizeof *moments);
-    if (!moments || mlp_new(&p, d, k)) goto done;
-    double *mean_x = moments, *inv_x = mean_x + d, *mean_y = inv_x + d, *inv_y = mean_y + k;
-    standardiser(x, NULL, n, d, mean_x, inv_x);
-    standardiser(NULL, y, n, k, mean_y, inv_y);
-    const scaling z = {mean_x, inv_x, mean_y, inv_y};
-    mlp_randomise(&p, seed);
-    mlp_train(kernels, &p, x, y, n, &z, seed);
-    mlp_predict(kernels, &p, x_test, m, &z, y_test);
-    s = UW_OK;
-done:
-    free(p.memory);
-    free(moments);
+    uw_mlp *p = NULL;
+    const uw_status s = uw__mlp_fit(kernels, x, y, n, d, k, seed, &p);
+    if (!s) uw__mlp_predict(kernels, p, x_test, m, y_test);
+    uw__mlp_free(p);
     return s;
 }

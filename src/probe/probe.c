@@ -1,31 +1,47 @@
-/* One probe run: encode, split by episode, fit on one half, score on the other, then drift,
- * spectrum and geometry.  Nothing here changes the model or the data. */
-#include "probe_internal.h"
-
+/* One probe run: encode, split by episode, fit on one half, score on the other, then drift, gauges,
+ * causal check and geometry.  Nothing here changes the model or the data. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud_gauges.h"
+#include "fits.h"
 #include "internal.h"
+#include "json.h"
 #include "rng.h"
-#include "spectrum.h"
+#include "statistics.h"
 
-enum { DEFAULT_ROWS = 8192, DEFAULT_STEPS = 12 };
+enum {
+    DEFAULT_ROWS = 8192,
+    DEFAULT_STEPS = 12,
+    DEFAULT_WINDOW = 3,
+    DEFAULT_RESAMPLES = 1000,
+    MAX_WINDOW = 16,
+    MAX_RESAMPLES = 100000,
+    SPANS = 256,      /* of the drift curve */
+    EVERY_WINDOW = 2, /* every so many rows are looked at as windows: frames are dear */
+    DIRECTIONS = 128  /* of SIGReg as a gauge */
+};
 
-/* Rows of one half, gathered side by side. */
-typedef struct half {
-    int64_t n;
-    float *x;    /* [n, D] */
-    double *y;   /* [n, targets] */
-    uw_row *row; /* [n] where they came from */
-} half;
-
-static void half_fini(half *h) {
-    free(h->x);
-    free(h->y);
-    free(h->row);
-    *h = (half){0};
-}
+/* What a run holds. */
+typedef struct run {
+    uw_context *ctx;
+    const uw_model *model;
+    const uw_dataset *data;
+    uw_observe observe;
+    uw_probe_options o;
+    bool *held; /* [episodes] */
+    uw_latents latents;
+    uw_targets *targets;
+    double *values;   /* [rows, targets->count] */
+    float *untrained; /* [rows, D] */
+    float *pca;       /* [rows, D at most] */
+    float *window;    /* [rows, frames * D] */
+    bool *windowed;   /* [rows] */
+    uw_spans spans, fit;
+    uw_decoder decoder;
+    uw_probe_report *out;
+} run;
 
 /* Mark a random half of the episodes as held out; both halves get at least one. */
 static uw_status split_episodes(int64_t episodes, uint64_t seed, bool *held) {
@@ -43,130 +59,14 @@ static uw_status split_episodes(int64_t episodes, uint64_t seed, bool *held) {
     return UW_OK;
 }
 
-/* Rows of one half whose targets are all finite. */
-static uw_status gather(const uw_latents *l, const uw_targets *t, const double *values,
-                        const bool *held, bool want, half *out) {
-    half h = {0};
-    const size_t n = (size_t)l->num_rows, d = (size_t)l->dim, k = (size_t)t->count;
-    h.x = malloc(n * d * sizeof *h.x);
-    h.y = malloc(n * k * sizeof *h.y + 1);
-    h.row = malloc(n * sizeof *h.row);
-    if (!h.x || !h.y || !h.row) {
-        half_fini(&h);
-        return UW_ENOMEM;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (held[l->rows[i].episode] != want) continue;
-        bool finite = true;
-        for (size_t j = 0; j < k; j++) finite = finite && isfinite(values[i * k + j]);
-        if (!finite) continue;
-        memcpy(h.x + (size_t)h.n * d, l->z + i * d, d * sizeof *h.x);
-        if (k) memcpy(h.y + (size_t)h.n * k, values + i * k, k * sizeof *h.y);
-        h.row[h.n++] = l->rows[i];
-    }
-    *out = h;
-    return UW_OK;
-}
-
-/* Labels [n, 2 k]: the true ones, then those of another episode of the half at the same place in
- * it.  A probe that fits the second half of the columns fits time, not the latent. */
-static uw_status with_control(const half *h, int32_t targets, double **out) {
-    const size_t n = (size_t)h->n, k = (size_t)targets;
-    int64_t *begin = malloc((n + 1) * sizeof *begin), episodes = 0;
-    double *y = malloc(n * 2 * k * sizeof *y);
-    if (!begin || !y) {
-        free(begin);
-        free(y);
-        return UW_ENOMEM;
-    }
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || h->row[i].episode != h->row[i - 1].episode) begin[episodes++] = (int64_t)i;
-    begin[episodes] = h->n;
-    /* episodes swap labels with the one half-way round: far apart, and never with themselves */
-    const int64_t shift = episodes > 1 ? episodes / 2 : 0;
-    for (int64_t e = 0; e < episodes; e++) {
-        const int64_t other = (e + shift) % episodes;
-        const int64_t first = begin[other], length = begin[other + 1] - first;
-        for (int64_t i = begin[e]; i < begin[e + 1]; i++) {
-            memcpy(y + (size_t)i * 2 * k, h->y + (size_t)i * k, k * sizeof *y);
-            memcpy(y + (size_t)i * 2 * k + k, h->y + (size_t)(first + (i - begin[e]) % length) * k,
-                   k * sizeof *y);
-        }
-    }
-    free(begin);
-    *out = y;
-    return UW_OK;
-}
-
-/* Split a ridge of 2 k targets into its first k, sharing memory. */
-static uw_ridge first_targets(const uw_ridge *ridge, int32_t k) {
-    uw_ridge r = *ridge;
-    r.targets = k;
-    return r;
-}
-
-static uw_status fit_probes(uw_context *ctx, const half *fit, const half *test, const uw_targets *t,
-                            const uw_probe_options *options, uw_ridge *ridge,
-                            uw_probe_report *out) {
-    const int32_t k = t->count, d = ridge->dim;
-    double *labels = NULL, *guess = NULL, *truth = NULL, *mlp = NULL;
-    uw_status s = with_control(fit, k, &labels);
-    if (s) goto done;
-    s = uw__ridge_fit(ctx->pool, fit->x, labels, fit->n, d, 2 * k, ridge);
-    if (s) goto done;
-    s = UW_ENOMEM;
-    const size_t cells = (size_t)test->n * (size_t)k;
-    guess = malloc(2 * cells * sizeof *guess + 1);
-    truth = malloc(2 * cells * sizeof *truth + 1);
-    mlp = malloc(cells * sizeof *mlp + 1);
-    if (!guess || !truth || !mlp) goto done;
-    for (int64_t i = 0; i < test->n; i++)
-        for (int32_t j = 0; j < 2 * k; j++) truth[i * 2 * k + j] = test->y[i * k + j % k];
-    uw__ridge_predict(ridge, test->x, test->n, guess);
-    s = UW_OK;
-    if (options->mlp)
-        s = uw__mlp_probe(ctx->kernels, fit->x, fit->y, fit->n, d, k, test->x, test->n,
-                          options->seed, mlp);
-    if (s) goto done;
-    for (int32_t j = 0; j < k; j++) {
-        uw_probe_row *row = &out->probes[j];
-        const uw_score linear = uw__score(guess, truth, test->n, 2 * k, j);
-        *row = (uw_probe_row){
-            .r2 = linear.r2, .r = linear.r, .rmse = linear.rmse, .mlp_r2 = NAN, .mlp_r = NAN};
-        row->shuffled_r2 = uw__score(guess, truth, test->n, 2 * k, k + j).r2;
-        if (options->mlp) {
-            const uw_score small = uw__score(mlp, test->y, test->n, k, j);
-            row->mlp_r2 = small.r2;
-            row->mlp_r = small.r;
-        }
-        memcpy(row->column, t->name[j], sizeof row->column);
-        memcpy(row->unit, t->unit[j], sizeof row->unit);
-    }
-    out->num_probes = k;
-done:
-    free(labels);
-    free(guess);
-    free(truth);
-    free(mlp);
-    return s;
-}
-
-static uw_status spectrum_of(const uw_latents *l, uw_probe_report *out) {
-    const size_t d = (size_t)l->dim;
-    double *work = malloc((2 * d * d + 4 * d) * sizeof *work);
-    if (!work) return UW_ENOMEM;
-    uw__spectrum(l->z, l->num_rows, l->dim, work, out->eigenvalues, &out->effective_rank,
-                 &out->participation);
-    out->num_eigenvalues = l->dim;
-    free(work);
-    return UW_OK;
-}
-
 static uw_status check_inputs(const uw_model *model, const uw_dataset *data, const char *path,
                               const uw_probe_options *o, uw_err *err) {
     if (o->max_rows < 0 || o->drift_steps < 0 || o->drift_steps > UW_MAX_DRIFT_STEPS)
         return uw_fail(err, UW_EINVAL, "probe: wanted max_rows >= 0 and 0 <= drift_steps <= %d",
                        UW_MAX_DRIFT_STEPS);
+    if (o->window < 1 || o->window > MAX_WINDOW || o->resamples < 1 || o->resamples > MAX_RESAMPLES)
+        return uw_fail(err, UW_EINVAL, "probe: wanted 1 <= window <= %d and 1 <= resamples <= %d",
+                       MAX_WINDOW, MAX_RESAMPLES);
     if (uw_model_config_of(model)->latent_dim > UW_MAX_LATENT_DIM)
         return uw_fail(err, UW_EUNSUPPORTED, "probe: latent_dim, wanted at most %d, got %d",
                        UW_MAX_LATENT_DIM, uw_model_config_of(model)->latent_dim);
@@ -180,69 +80,232 @@ static uw_status check_inputs(const uw_model *model, const uw_dataset *data, con
     return UW_OK;
 }
 
-/* Everything that needs the sampled latents. */
-static uw_status probe_latents(uw_context *ctx, const uw_model *model, const uw_dataset *data,
-                               const uw_observe *observe, const uw_probe_options *o,
-                               const uw_latents *l, const bool *held, uw_probe_report *out,
-                               uw_err *err) {
-    uw_targets *t = calloc(1, sizeof *t);
-    double *values = NULL;
-    half fit = {0}, test = {0};
-    uw_ridge ridge = {.dim = l->dim};
-    uw_status s = t ? uw__targets_find(ctx, model, data, l->rows, l->num_rows, t, &values, err)
-                    : uw_fail(err, UW_ENOMEM, "probe: targets");
-    if (s) goto done;
-    s = gather(l, t, values, held, false, &fit);
-    if (!s) s = gather(l, t, values, held, true, &test);
-    if (!s && t->count && fit.n && test.n) s = fit_probes(ctx, &fit, &test, t, o, &ridge, out);
-    if (!s) s = spectrum_of(l, out);
-    if (s) {
-        uw_fail(err, s, "probe: %lld rows: %s", (long long)l->num_rows, uw_status_str(s));
+/* ---- views ---------------------------------------------------------------------------------- */
+
+/* Windows of frames that end at every second sampled row: their latents side by side, oldest first.
+ */
+static uw_status load_windows(run *r, uw_err *err) {
+    const uw_model_config *config = uw_model_config_of(r->model);
+    const int64_t skip = config->frameskip > 1 ? config->frameskip : 1, n = r->latents.num_rows;
+    const size_t d = (size_t)r->latents.dim, frames = (size_t)r->o.window;
+    const int64_t span = (int64_t)(frames - 1) * skip;
+    r->window = calloc((size_t)n * frames * d + 1, sizeof *r->window);
+    r->windowed = calloc((size_t)n + 1, sizeof *r->windowed);
+    uw_row *rows = malloc((size_t)n * frames * sizeof *rows + 1);
+    float *z = malloc((size_t)n * frames * d * sizeof *z + 1);
+    int64_t count = 0;
+    uw_status s = UW_OK;
+    if (!r->window || !r->windowed || !rows || !z) {
+        s = uw_fail(err, UW_ENOMEM, "probe: windows of %zu frames", frames);
         goto done;
     }
-    const uw_ridge linear = first_targets(&ridge, t->count);
-    const int32_t steps = o->drift_steps ? o->drift_steps : DEFAULT_STEPS;
-    s = uw__drift_run(ctx, model, data, observe, held, steps, t, ridge.memory ? &linear : NULL, out,
-                      err);
+    for (int64_t i = 0; i < n; i += EVERY_WINDOW) {
+        const uw_row last = r->latents.rows[i];
+        if (last.row < span) continue;
+        r->windowed[i] = true;
+        for (size_t f = 0; f + 1 < frames; f++)
+            rows[count++] = (uw_row){last.episode, last.row - span + (int64_t)f * skip};
+    }
+    s = uw__rows_encode(r->ctx, r->model, r->data, &r->observe, rows, count, z, err);
+    if (s) goto done;
+    count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (!r->windowed[i]) continue;
+        float *to = r->window + (size_t)i * frames * d;
+        memcpy(to, z + (size_t)count * d, (frames - 1) * d * sizeof *to);
+        memcpy(to + (frames - 1) * d, r->latents.z + (size_t)i * d, d * sizeof *to);
+        count += (int64_t)frames - 1;
+    }
+    if (count) r->out->window_frames = r->o.window;
 done:
-    uw__ridge_fini(&ridge);
-    half_fini(&fit);
-    half_fini(&test);
-    free(values);
-    free(t);
+    free(rows);
+    free(z);
     return s;
+}
+
+static uw_status load_views(run *r, uw_views *v, uw_err *err) {
+    const int64_t n = r->latents.num_rows;
+    const size_t floats = (size_t)n * (size_t)r->latents.dim;
+    *v = (uw_views){.latent = {.x = r->latents.z, .dim = r->latents.dim}};
+    if (r->o.quick || !r->targets->count) return UW_OK;
+    r->untrained = malloc(floats * sizeof *r->untrained);
+    r->pca = malloc(floats * sizeof *r->pca);
+    if (!r->untrained || !r->pca)
+        return uw_fail(err, UW_ENOMEM, "probe: controls of %lld rows", (long long)n);
+    /* any seed but the model's own: a model that was never trained is no control of itself */
+    uw_status s = uw__control_untrained(r->ctx, r->model, r->data, &r->observe, r->latents.rows, n,
+                                        uw_model_provenance(r->model)->seed + 1, r->untrained, err);
+    if (!s)
+        s = uw__control_pca(r->ctx, r->model, r->data, &r->observe, r->latents.rows, n, r->held,
+                            &v->pca.dim, r->pca, err);
+    if (!s && r->o.window > 1) s = load_windows(r, err);
+    if (s) return s;
+    v->untrained = (uw_view){.x = r->untrained, .dim = r->latents.dim};
+    if (v->pca.dim) v->pca.x = r->pca;
+    if (r->out->window_frames)
+        v->window =
+            (uw_view){.x = r->window, .dim = r->o.window * r->latents.dim, .there = r->windowed};
+    return UW_OK;
+}
+
+/* ---- gauges --------------------------------------------------------------------------------- */
+
+/* SIGReg of rows z [n, d] over fixed random directions, before "times n". */
+static uw_status sigreg_of(run *r, double *mean, uw_gauges *g) {
+    enum { KNOTS = 17 };
+    const uw_latents *l = &r->latents;
+    const size_t d = (size_t)l->dim;
+    double t[KNOTS], phi[KNOTS], weight[KNOTS];
+    double *line = malloc((size_t)l->num_rows * sizeof *line);
+    float *direction = malloc(d * sizeof *direction);
+    uw_status s = line && direction ? UW_OK : UW_ENOMEM;
+    for (int k = 0; k < KNOTS; k++) {
+        t[k] = 3.0 * k / (KNOTS - 1);
+        phi[k] = exp(-0.5 * t[k] * t[k]);
+        weight[k] = phi[k] * 3.0 / (KNOTS - 1) * (k == 0 || k == KNOTS - 1 ? 1.0 : 2.0);
+    }
+    *mean = 0.0;
+    for (int p = 0; p < DIRECTIONS && !s; p++) {
+        uw_rng rng = uw__rng(r->o.seed, UW_STREAM_SIGREG, (uint64_t)p);
+        double norm = 0.0;
+        uw__rng_fill_normal(&rng, direction, d);
+        for (size_t i = 0; i < d; i++) norm += (double)direction[i] * (double)direction[i];
+        for (int64_t i = 0; i < l->num_rows; i++) {
+            const float *z = l->z + (size_t)i * d;
+            double along = 0.0;
+            for (size_t k = 0; k < d; k++) along += (double)z[k] * (double)direction[k];
+            line[i] = along / sqrt(norm);
+        }
+        *mean += uw__epps_pulley(line, l->num_rows) / (double)l->num_rows / DIRECTIONS;
+    }
+    uw__sigreg_null(l->dim, DIRECTIONS, KNOTS, t, phi, weight, &g->sigreg_null, &g->sigreg_q99);
+    g->sigreg_null /= (double)l->num_rows;
+    g->sigreg_q99 /= (double)l->num_rows;
+    free(line);
+    free(direction);
+    return s;
+}
+
+/* Whether training held the variances at 1, and by SIGReg, from the model's own record. */
+static void read_weights(const uw_model *model, uw_gauge_judge *judge) {
+    const char *config = uw_model_provenance(model)->config_json;
+    uw_json *json = NULL;
+    double sigreg = 0.0, vicreg = 0.0;
+    if (!config || !*config || uw__json_parse("config", config, &json, NULL)) return;
+    uw__json_get_f64(json, "sigreg_weight", &sigreg);
+    uw__json_get_f64(json, "vicreg_weight", &vicreg);
+    judge->sigreg_used = sigreg > 0.0;
+    judge->unit_target = sigreg > 0.0 || vicreg > 0.0;
+    uw__json_free(json);
+}
+
+static uw_status gauge(run *r, uw_err *err) {
+    const int32_t d = r->latents.dim;
+    uw_gauges g = uw__gauges_none();
+    uw_gauge_judge judge = {.dim = d, .carries = r->observe.dim < d ? r->observe.dim : d};
+    double *work = malloc(uw__gauges_work(d) * sizeof *work);
+    uw_status s = work ? UW_OK : uw_fail(err, UW_ENOMEM, "probe: spectrum of %d numbers", d);
+    if (s) return s;
+    uw__gauges_cloud(r->latents.z, r->latents.num_rows, d, work, r->out->eigenvalues, &g);
+    uw__gauges_time(r->spans.z, r->spans.count, r->spans.frames, d, work, &g);
+    free(work);
+    read_weights(r->model, &judge);
+    if (sigreg_of(r, &g.sigreg, &g)) s = uw_fail(err, UW_ENOMEM, "probe: SIGReg");
+    if (!s && r->spans.count)
+        s = uw__spans_action_sensitivity(r->ctx, r->model, &r->spans, &g.action_sensitivity, err);
+    if (s) return s;
+    g.alarms = uw__gauges_judge(&g, &judge);
+    r->out->gauges = g;
+    r->out->effective_rank = g.effective_rank;
+    r->out->participation = g.participation;
+    r->out->num_eigenvalues = d;
+    return UW_OK;
+}
+
+/* ---- the run -------------------------------------------------------------------------------- */
+
+static uw_status probe_latents(run *r, uw_err *err) {
+    uw_views views;
+    uw_status s = uw__targets_choose(r->ctx, r->model, r->data, r->latents.rows,
+                                     r->latents.num_rows, r->targets, &r->values, r->out, err);
+    if (!s) s = load_views(r, &views, err);
+    if (s) return s;
+    r->decoder.targets = r->targets;
+    if (r->targets->count && uw__fits_run(r->ctx, &r->latents, r->targets, r->values, &views,
+                                          r->held, &r->o, &r->decoder, r->out))
+        return uw_fail(err, UW_ENOMEM, "probe: fits of %lld rows", (long long)r->latents.num_rows);
+    return UW_OK;
+}
+
+static uw_status probe_futures(run *r, uw_err *err) {
+    const int32_t pairs = r->o.quick ? 0 : r->o.max_rows / 2;
+    uw_status s = uw__spans_load(r->ctx, r->model, r->data, &r->observe, r->held, true,
+                                 r->o.drift_steps, SPANS, &r->spans, err);
+    if (!s && pairs && r->spans.count)
+        s = uw__spans_load(r->ctx, r->model, r->data, &r->observe, r->held, false, 1, pairs,
+                           &r->fit, err);
+    if (!s)
+        s = uw__drift_run(r->ctx, r->model, r->data, &r->spans, &r->fit, &r->decoder, &r->o, r->out,
+                          err);
+    if (!s && !r->o.quick)
+        s = uw__causal_run(r->ctx, r->model, r->data, &r->spans, &r->decoder, r->latents.z,
+                           r->values, r->latents.num_rows, &r->o, r->out, err);
+    if (!s) s = gauge(r, err);
+    if (!s) s = uw_geometry_run(r->ctx, r->model, r->o.seed, &r->out->geometry, err);
+    return s;
+}
+
+static void run_fini(run *r) {
+    uw__latents_fini(&r->latents);
+    uw__spans_fini(&r->spans);
+    uw__spans_fini(&r->fit);
+    uw__ridge_fini(&r->decoder.ridge);
+    free(r->held);
+    free(r->targets);
+    free(r->values);
+    free(r->untrained);
+    free(r->pca);
+    free(r->window);
+    free(r->windowed);
+    free(r->out);
+}
+
+static uw_probe_options resolve(const uw_probe_options *options) {
+    uw_probe_options o = options ? *options : (uw_probe_options){0};
+    if (!o.max_rows) o.max_rows = DEFAULT_ROWS;
+    if (!o.drift_steps) o.drift_steps = DEFAULT_STEPS;
+    if (!o.window) o.window = DEFAULT_WINDOW;
+    if (!o.resamples) o.resamples = DEFAULT_RESAMPLES;
+    return o;
 }
 
 uw_status uw_probe_run(uw_context *ctx, const uw_model *model, const char *dataset,
                        const uw_probe_options *options, uw_probe_report *out, uw_err *err) {
-    const uw_probe_options o = options ? *options : (uw_probe_options){0};
     uw_dataset *data = NULL;
-    uw_latents latents = {0};
-    uw_observe observe;
-    bool *held = NULL;
-    uw_probe_report *report = calloc(1, sizeof *report);
-    uw_status s = report ? uw_dataset_open(dataset, &data, err) : uw_fail(err, UW_ENOMEM, "probe");
-    if (!s) s = check_inputs(model, data, dataset, &o, err);
-    if (!s) s = uw__observe_find(model, data, &observe, err);
+    run r = {.ctx = ctx, .model = model, .o = resolve(options)};
+    r.out = calloc(1, sizeof *r.out);
+    r.targets = calloc(1, sizeof *r.targets);
+    uw_status s = r.out && r.targets ? uw_dataset_open(dataset, &data, err)
+                                     : uw_fail(err, UW_ENOMEM, "probe: report");
+    if (!s) s = check_inputs(model, data, dataset, &r.o, err);
+    if (!s) s = uw__observe_find(model, data, &r.observe, err);
     if (s) goto done;
     const int64_t episodes = uw_dataset_episodes(data);
-    held = calloc((size_t)episodes, sizeof *held);
-    if (!held || split_episodes(episodes, o.seed, held)) {
+    r.data = data;
+    r.held = calloc((size_t)episodes, sizeof *r.held);
+    if (!r.held || split_episodes(episodes, r.o.seed, r.held)) {
         s = uw_fail(err, UW_ENOMEM, "probe: %lld episodes", (long long)episodes);
         goto done;
     }
-    s = uw__latents_sample(ctx, model, data, &observe, o.max_rows ? o.max_rows : DEFAULT_ROWS,
-                           &latents, err);
-    if (!s) s = probe_latents(ctx, model, data, &observe, &o, &latents, held, report, err);
-    if (!s) s = uw_geometry_run(ctx, model, o.seed, &report->geometry, err);
+    s = uw__latents_sample(ctx, model, data, &r.observe, r.o.max_rows, &r.latents, err);
+    if (!s) s = probe_latents(&r, err);
+    if (!s) s = probe_futures(&r, err);
     if (s) goto done;
-    report->rows = latents.num_rows;
-    report->episodes = episodes;
-    *out = *report;
+    r.out->rows = r.latents.num_rows;
+    r.out->episodes = episodes;
+    *out = *r.out;
 done:
-    uw__latents_fini(&latents);
+    run_fini(&r);
     uw_dataset_close(data);
-    free(held);
-    free(report);
     return s;
 }

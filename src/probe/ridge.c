@@ -132,7 +132,7 @@ static void centre(const double *y, const float *x, int64_t n, int32_t c, double
             out[r * c + i] = (y ? y[r * c + i] : (double)x[r * c + i]) - mean[i];
 }
 
-static uw_status ridge_new(int32_t d, int32_t k, uw_ridge *out) {
+uw_status uw__ridge_new(int32_t d, int32_t k, uw_ridge *out) {
     const size_t sd = (size_t)d, sk = (size_t)k;
     double *memory = calloc(sd + sk * sd + 2 * sk, sizeof *memory);
     if (!memory) return UW_ENOMEM;
@@ -174,7 +174,7 @@ uw_status uw__ridge_fit(uw_pool *pool, const float *x, const double *y, int64_t 
     double *memory = calloc(sn * sd + sn * sk + 2 * sd * sd + 2 * sk * sd + sk +
                                 threads * sd * LANES + blocks * sk,
                             sizeof *memory);
-    if (!memory || ridge_new(d, k, &ridge)) goto done;
+    if (!memory || uw__ridge_new(d, k, &ridge)) goto done;
     double *xc = memory, *yc = xc + sn * sd, *gram = yc + sn * sk, *factor = gram + sd * sd;
     double *weight = factor + sd * sd, *xty = weight + sk * sd, *best = xty + sk * sd;
     job j = {.n = n, .d = d, .k = k, .xc = xc, .yc = yc, .gram = gram, .solve = best + sk};

@@ -69,3 +69,11 @@ double uw__spearman(const double *x, const double *y, int64_t n, double *work) {
     }
     return xx > 0.0 && yy > 0.0 ? xy / sqrt(xx * yy) : NAN;
 }
+
+void uw__spearman_interval(double rho, int64_t n, double interval[2]) {
+    interval[0] = interval[1] = NAN;
+    if (n < 4 || !(fabs(rho) < 1.0)) return;
+    const double half = 1.9599639845400545 * sqrt((1.0 + 0.5 * rho * rho) / (double)(n - 3));
+    interval[0] = tanh(atanh(rho) - half);
+    interval[1] = tanh(atanh(rho) + half);
+}

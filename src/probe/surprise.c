@@ -156,11 +156,7 @@ static uw_status calibrate(look *l, const char *path, uw_surprise **out, uw_err 
     uw_status s = choose(l, &scaling, &setting, &num_scaling, &num_setting, err);
     if (s) goto done;
     if (num_scaling + num_setting < uw_surprise_episodes_needed(l->options.alpha)) {
-        s = uw_fail(err, UW_EINVAL,
-                    "surprise: alpha %g, wanted %lld episodes to calibrate, got %lld",
-                    l->options.alpha, (long long)uw_surprise_episodes_needed(l->options.alpha),
-                    (long long)(num_scaling + num_setting));
-        uw_err_fix(err, "record more episodes, or take a larger alpha; one long run counts once");
+        s = uw__surprise_too_few(l->options.alpha, num_scaling + num_setting, err);
         goto done;
     }
     largest = malloc((size_t)num_setting * sizeof *largest + 1);

@@ -164,6 +164,18 @@ int64_t uw_surprise_episodes_needed(double alpha) {
     return total;
 }
 
+uw_status uw__surprise_too_few(double alpha, int64_t episodes, uw_err *err) {
+    const int64_t setting = episodes - uw__covariance_share(episodes);
+    uw_fail(err, UW_EINVAL, "surprise: alpha %g, wanted %lld episodes to calibrate, got %lld",
+            alpha, (long long)uw_surprise_episodes_needed(alpha), (long long)episodes);
+    if (setting > 1)
+        uw_err_fix(err, "record more episodes (one long run counts once), or take --alpha %.2g",
+                   ceil(100.0 / (double)(setting + 1)) / 100.0);
+    else
+        uw_err_fix(err, "record more episodes; one long run counts once");
+    return UW_EINVAL;
+}
+
 static int by_size(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -172,14 +184,7 @@ static int by_size(const void *a, const void *b) {
 uw_status uw__surprise_threshold(uw_surprise *surprise, const double *largest, int64_t n,
                                  double alpha, uw_err *err) {
     const int64_t above = allowed_above(n, alpha);
-    if (above < 1) {
-        uw_fail(err, UW_EINVAL, "surprise: alpha %g, wanted %lld episodes to calibrate, got %lld",
-                alpha, (long long)uw_surprise_episodes_needed(alpha),
-                (long long)(n + surprise->facts.covariance_episodes));
-        uw_err_fix(err, "record more episodes, or take --alpha %.2g, which these carry",
-                   ceil(100.0 / (double)(n + 1)) / 100.0);
-        return UW_EINVAL;
-    }
+    if (above < 1) return uw__surprise_too_few(alpha, n + surprise->facts.covariance_episodes, err);
     double *sorted = malloc((size_t)n * sizeof *sorted);
     if (!sorted) return uw_fail(err, UW_ENOMEM, "surprise: %lld episodes", (long long)n);
     memcpy(sorted, largest, (size_t)n * sizeof *sorted);

@@ -41,6 +41,8 @@ double uw__surprise_largest(const uw_surprise *surprise, const uw_track *track, 
  * carry alpha. */
 uw_status uw__surprise_threshold(uw_surprise *surprise, const double *largest, int64_t n, double alpha,
                                  uw_err *err);
+/* Say how many episodes alpha needs, and which alpha those at hand carry; UW_EINVAL. */
+uw_status uw__surprise_too_few(double alpha, int64_t episodes, uw_err *err);
 /* Return how many of n calibrating episodes scale the score; the rest set the threshold. */
 int64_t uw__covariance_share(int64_t n);
 

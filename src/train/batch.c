@@ -1,5 +1,6 @@
 /* Batches.  Window w of step s is a function of (seed, s, w): which one, how it looks; so a resumed
  * run and any number of threads read the same. */
+#include "dataset_internal.h"
 #include "feed.h"
 
 #include <string.h>
@@ -9,9 +10,9 @@
 /* Windows and single frames of one step have looks of their own: 2 * 65536 < 2^20. */
 enum { LOOK_BITS = 20 };
 
-uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
-                           size_t extra, int32_t num_workers) {
-    const size_t rows = windows * feed->window + extra, items = windows + extra;
+static uw_batch *layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
+                        size_t extra, bool inputs, int32_t num_workers) {
+    const size_t rows = inputs ? windows * feed->window + extra : 0, items = windows + extra;
     const size_t moves = windows * (feed->window - 1);
     uw_batch tmp = {.windows = windows, .extra = extra};
     uw_batch *b = uw_arena_alloc(arena, 1, sizeof *b);
@@ -24,6 +25,16 @@ uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *fe
     tmp.y = uw_arena_alloc(arena, rows * (size_t)net->config.readout_dim, sizeof *tmp.y);
     if (b && !arena->failed) *b = tmp;
     return b;
+}
+
+uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
+                           size_t extra, int32_t num_workers) {
+    return layout(arena, net, feed, windows, extra, true, num_workers);
+}
+
+uw_batch *uw__batch_layout_latents(uw_arena *arena, const uw_net *net, const uw_feed *feed,
+                                   size_t windows, int32_t num_workers) {
+    return layout(arena, net, feed, windows, 0, false, num_workers);
 }
 
 typedef struct load_args {
@@ -46,7 +57,6 @@ typedef struct load_args {
 /* Rows of an episode that go side by side into the batch: a window, or a single frame. */
 typedef struct item {
     uint64_t number; /* within the step */
-    int64_t pick;    /* the window; a single frame is its first */
     int64_t episode, row, count;
     size_t at; /* place of its first row in the batch */
 } item;
@@ -55,10 +65,10 @@ static item item_at(const load_args *a, size_t i) {
     const bool window = i < a->batch->windows;
     const size_t single = i - a->batch->windows, frames = a->feed->window;
     item it = {.number = window ? a->first + i : a->first_extra + single,
-               .pick = a->batch->picks[i],
                .count = window ? (int64_t)frames : 1,
                .at = window ? i * frames : a->batch->windows * frames + single};
-    uw_windows_at(a->windows, it.pick, &it.episode, &it.row);
+    /* a single frame is the first of its window */
+    uw_windows_at(a->windows, a->batch->picks[i], &it.episode, &it.row);
     return it;
 }
 
@@ -176,8 +186,9 @@ static uw_status load_actions(const load_args *a, const item *it, float *temp) {
     const int64_t before = a->net->config.action_history;
     const int64_t known = it->row < before ? it->row : before; /* rows before the window */
     const size_t tail = (size_t)before * width, missing = (size_t)(before - known) * width;
+    const int64_t rows = (int64_t)f->window * a->net->config.frameskip;
     const uw_status s =
-        uw_windows_read_actions(a->windows, it->pick - known, f->action, temp, a->err);
+        uw__dataset_actions(f->data, f->action, it->episode, it->row - known, rows, temp, a->err);
     const float *first = temp + (size_t)known * width;
     uw_real *out = a->batch->a + (size_t)(it->at / f->window) * moves * (block + tail);
     for (size_t t = 0; !s && t < moves; t++, out += block + tail) {
@@ -298,6 +309,88 @@ uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *fee
                    .strength = uw__augment_strength(config, (double)step / (double)config->steps)};
     pick(&a);
     return load(e, &a, batch->windows + batch->extra, err);
+}
+
+/* ---- rows and latents ---------------------------------------------------------------------- */
+
+typedef struct rows_args {
+    load_args load;
+    int64_t episode, first;
+} rows_args;
+
+static void load_row(void *arg, size_t i, int32_t worker) {
+    const rows_args *r = arg;
+    const load_args *a = &r->load;
+    const item it = {.episode = r->episode, .row = r->first + (int64_t)i, .count = 1, .at = i};
+    unsigned char *temp = a->batch->temp + (size_t)worker * a->feed->temp_bytes;
+    a->batch->status[i] =
+        (int)(a->feed->pixels >= 0 ? load_pictures(a, &it, temp) : load_columns(a, &it, temp));
+}
+
+uw_status uw__batch_load_rows(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                              const uw_real *buffers, int64_t episode, int64_t first, int64_t count,
+                              uw_batch *batch, uw_err *err) {
+    rows_args r = {.load = {.net = net, .feed = feed, .buffers = buffers, .batch = batch},
+                   .episode = episode,
+                   .first = first};
+    UW_ASSERT((size_t)count <= batch->windows + batch->extra);
+    uw__pool_run(e->pool, (size_t)count, load_row, &r);
+    for (size_t i = 0; i < (size_t)count; i++) {
+        if (!batch->status[i]) continue;
+        r.load.err = err;
+        load_row(&r, i, 0);
+        if (batch->status[i]) return (uw_status)batch->status[i];
+    }
+    if (feed->pixels >= 0) uw__net_prepare(e, net, buffers, batch->frames, (size_t)count, batch->x);
+    return UW_OK;
+}
+
+typedef struct latent_args {
+    load_args load;
+    const uw_real *latents; /* [rows, D] */
+    const int64_t *start;   /* [episodes] */
+    uw_real *z;             /* [B, T, D] */
+} latent_args;
+
+static void load_latents(void *arg, size_t w, int32_t worker) {
+    const latent_args *l = arg;
+    const load_args *a = &l->load;
+    const item it = item_at(a, w);
+    const size_t d = (size_t)a->net->config.latent_dim;
+    const size_t stride = (size_t)a->net->config.frameskip;
+    const uw_real *from = l->latents + (size_t)(l->start[it.episode] + it.row) * d;
+    for (size_t t = 0; t < (size_t)it.count; t++)
+        memcpy(l->z + (it.at + t) * d, from + t * stride * d, d * sizeof *from);
+    void *temp = a->batch->temp + (size_t)worker * a->feed->temp_bytes;
+    a->batch->status[w] = a->feed->action >= 0 ? (int)load_actions(a, &it, temp) : 0;
+}
+
+uw_status uw__batch_load_latents(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                                 const uw_train_config *config, int64_t step,
+                                 const uw_real *latents, const int64_t *start, uw_batch *batch,
+                                 uw_real *z, uw_err *err) {
+    latent_args l = {.load = {.net = net,
+                              .feed = feed,
+                              .config = config,
+                              .windows = feed->train,
+                              .batch = batch,
+                              .step = (int64_t)config->steps + step},
+                     .latents = latents,
+                     .start = start,
+                     .z = z};
+    const uint64_t count = (uint64_t)uw_windows_count(feed->train);
+    for (size_t w = 0; w < batch->windows; w++) {
+        uw_rng r = uw__rng(config->seed, UW_STREAM_BATCH, (uint64_t)l.load.step << LOOK_BITS | w);
+        batch->picks[w] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
+    }
+    uw__pool_run(e->pool, batch->windows, load_latents, &l);
+    for (size_t w = 0; w < batch->windows; w++) {
+        if (!batch->status[w]) continue;
+        l.load.err = err;
+        load_latents(&l, w, 0);
+        if (batch->status[w]) return (uw_status)batch->status[w];
+    }
+    return UW_OK;
 }
 
 uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const uw_feed *feed,

@@ -299,9 +299,10 @@ static uw_status restore_from(const char *folder, const uw_train_config *config,
     uw_safetensors *st = NULL;
     tensor_list l = {0};
     uw_status s = read_manifest(folder, &m, err);
-    if (!s && m.step > config->steps) {
+    if (!s && m.step > uw__settings_steps(config)) {
         s = uw__refuse(err, UW_EFORMAT, folder, "bad_manifest", FIX,
-                       "wanted a step of at most %" PRId32 ", got %" PRId64, config->steps, m.step);
+                       "wanted a step of at most %" PRId64 ", got %" PRId64,
+                       uw__settings_steps(config), m.step);
     }
     if (!s) s = read_state(folder, &m, &st, err);
     if (s) goto done;

@@ -9,6 +9,7 @@
 
 #include "dataset_internal.h"
 #include "fileio.h"
+#include "holes.h"
 #include "internal.h"
 
 static bool is_picture(const uw_column *c) {
@@ -104,20 +105,45 @@ static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
     return UW_OK;
 }
 
+/* Why a column of numbers is not taken for a sensor when nobody names it; NULL: it is taken. */
+static const char *not_a_sensor(const uw_feed *f, int32_t column, uw_status *s, uw_err *err) {
+    static const char *const clocks[] = {"time", "timestamp", "t"};
+    const uw_column *c = uw_dataset_column(f->data, column);
+    uw_column_stats stats;
+    for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++)
+        if (!strcmp(c->name, clocks[i])) return "a clock";
+    *s = uw_dataset_stats(f->data, column, &stats, err);
+    if (*s) return NULL;
+    if (2 * stats.nan > stats.count) return "mostly missing";
+    return stats.min == stats.max ? "constant" : NULL;
+}
+
+/* Take every sensor column, and tell which were left. */
+static uw_status use_all_sensors(uw_context *ctx, uw_feed *f, uw_err *err) {
+    uw_status s = UW_OK;
+    for (int32_t i = 0; !s && i < uw_dataset_num_columns(f->data); i++) {
+        const uw_column *c = uw_dataset_column(f->data, i);
+        if (i == f->action || is_bookkeeping(c->name) || !is_number(c)) continue;
+        const char *why = not_a_sensor(f, i, &s, err);
+        if (why)
+            uw__log(ctx, UW_LOG_WARN, "train: %s: %s, not observed (observe= would)", c->name, why);
+        else if (!s)
+            s = use_sensor(f, i, err);
+    }
+    if (!s && f->num_columns) uw__log(ctx, UW_LOG_INFO, "train: the model sees %s", f->observe);
+    return s;
+}
+
 /* observe= names columns; empty means pixels when there are some, else every sensor column. */
-static uw_status resolve_observe(uw_feed *f, uw_train_config *config, uw_err *err) {
+static uw_status resolve_observe(uw_context *ctx, uw_feed *f, uw_train_config *config,
+                                 uw_err *err) {
     uw_status s = UW_OK;
     if (!config->observe[0]) {
         const int32_t pixels = uw_dataset_find(f->data, "pixels", NULL);
         if (pixels >= 0 && is_picture(uw_dataset_column(f->data, pixels))) {
             return use_pictures(f, config, pixels, err);
         }
-        for (int32_t i = 0; !s && i < uw_dataset_num_columns(f->data); i++) {
-            const uw_column *c = uw_dataset_column(f->data, i);
-            if (i != f->action && !is_bookkeeping(c->name) && is_number(c)) {
-                s = use_sensor(f, i, err);
-            }
-        }
+        s = use_all_sensors(ctx, f, err);
         return s ? s : use_sensors(f, config, err);
     }
     for (const char *at = config->observe; !s && *at;) {
@@ -169,56 +195,6 @@ static double number_at(const uw_column *c, const void *row, size_t i) {
     return c->dtype == UW_DTYPE_F64 ? ((const double *)row)[i] : (double)((const float *)row)[i];
 }
 
-/* Read a column once, whole: a NaN must be told before the first step, with its place.  The last
- * row of an episode has no action. */
-static uw_status check_finite(const uw_feed *f, int32_t column, bool actions, uw_err *err) {
-    const uw_column *c = uw_dataset_column(f->data, column);
-    const size_t dim = (size_t)numbers_per_row(c), row_bytes = dim * uw_dtype_bytes(c->dtype);
-    const int64_t episodes = uw_dataset_episodes(f->data);
-    uw_status s = UW_OK;
-    int64_t longest = 0;
-
-    for (int64_t e = 0; e < episodes; e++) {
-        const int64_t rows = uw_dataset_episode_rows(f->data, e);
-        if (rows > longest) longest = rows;
-    }
-    unsigned char *rows = malloc((size_t)longest * row_bytes + 1);
-    if (!rows) return uw__no_memory(err, c->name, (uint64_t)longest * row_bytes);
-    for (int64_t e = 0; !s && e < episodes; e++) {
-        const int64_t n = uw_dataset_episode_rows(f->data, e);
-        s = uw_dataset_rows(f->data, column, e, 0, n, 1, rows, err);
-        for (int64_t r = 0; !s && r < (actions ? n - 1 : n); r++) {
-            for (size_t i = 0; !s && i < dim; i++) {
-                const double v = number_at(c, rows + (size_t)r * row_bytes, i);
-                if (isfinite(v)) continue;
-                s = uw_fail(err, UW_ENONFINITE,
-                            "%s: wanted a finite number, got %g in episode %" PRId64
-                            " row %" PRId64,
-                            c->name, v, e, r);
-                uw_err_fix(err, "fill or drop such rows, or leave the column out (observe=...)");
-            }
-        }
-    }
-    free(rows);
-    return s;
-}
-
-static uw_status check_numbers(const uw_feed *f, uw_err *err) {
-    uw_status s = UW_OK;
-    for (int32_t i = 0; !s && i < f->num_columns; i++) {
-        s = check_finite(f, f->columns[i], false, err);
-    }
-    if (!s && f->state >= 0) s = check_finite(f, f->state, false, err);
-    if (!s && f->goal >= 0) s = check_finite(f, f->goal, false, err);
-    for (int32_t i = 0; !s && i < f->labels.count; i++) {
-        const int32_t column = f->labels.label[i].column;
-        if (i == 0 || column != f->labels.label[i - 1].column)
-            s = check_finite(f, column, false, err);
-    }
-    if (!s && f->action >= 0) s = check_finite(f, f->action, true, err);
-    return s;
-}
-
 static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_err *err) {
     const size_t actions = config->normalise_actions ? (size_t)config->model.action_dim : 0;
     uw_normalisers *n = &f->norm;
@@ -244,6 +220,9 @@ static uw_status make_normalisers(uw_feed *f, const uw_train_config *config, uw_
                                   err);
         at += (size_t)numbers_per_row(uw_dataset_column(f->data, f->columns[i]));
     }
+    /* a number that never changed in training would be magnified without bound when it does */
+    for (size_t i = 0; !s && i < f->observe_dim; i++)
+        if (n->observe_std[i] <= 1e-8f) n->observe_std[i] = 1.0f;
     return s;
 }
 
@@ -405,7 +384,7 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
     }
     if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool), err);
     if (!s) s = resolve_action(&f, config, err);
-    if (!s) s = resolve_observe(&f, config, err);
+    if (!s) s = resolve_observe(ctx, &f, config, err);
     if (!s && config->augment == UW_AUGMENT_REDRAW) {
         s = resolve_redraw(&f, config, err);
         if (!s) s = read_looks(&f, err);
@@ -426,7 +405,7 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         f.temp_bytes = temp_bytes(&f);
         s = make_windows(&f, config, path, err);
     }
-    if (!s) s = check_numbers(&f, err);
+    if (!s) s = uw__holes_drop(ctx, &f, config, err);
     if (!s) s = make_normalisers(&f, config, err);
     if (s)
         uw__feed_close(&f);

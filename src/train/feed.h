@@ -27,12 +27,12 @@ typedef struct uw_feed {
 } uw_feed;
 
 /* Open a data set for a configuration and write what it decides into the configuration: input,
- * image_size, observe_dim, action_dim, inverse_dim, readout_dim.  Every number that training will read is checked
- * to be finite.
+ * image_size, observe_dim, action_dim, inverse_dim, readout_dim.  Windows that would read a number that is not
+ * finite are left out, and told.
  *
  * Own      *out: uw__feed_close
  * Returns  UW_OK; UW_ENOTFOUND for an unknown column; UW_ESHAPE when a column does not fit the model;
- *          UW_ENONFINITE naming column, episode and row; UW_EINVAL; whatever the data set says      */
+ *          UW_ENONFINITE when no window is left; UW_EINVAL; whatever the data set says      */
 uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *config, uw_feed *out,
                         uw_err *err);
 void uw__feed_close(uw_feed *feed);
@@ -54,6 +54,9 @@ typedef struct uw_batch {
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
                            size_t extra, int32_t num_workers);
+/* The same without pictures, columns and labels, for uw__batch_load_latents. */
+uw_batch *uw__batch_layout_latents(uw_arena *arena, const uw_net *net, const uw_feed *feed,
+                                   size_t windows, int32_t num_workers);
 /* Return window i, 0 <= i < n, of the order of an epoch: a permutation of 0 .. n - 1 for every seed and
  * epoch; n up to 2^62. */
 uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i);
@@ -62,6 +65,17 @@ uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i)
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                          const uw_train_config *config, const uw_real *buffers, int64_t step,
                          int32_t micro, uw_batch *batch, uw_err *err);
+/* Load rows first .. first + count - 1 of an episode as recorded: batch->x [count, input_reals], at most as
+ * many as the batch has room for. */
+uw_status uw__batch_load_rows(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                              const uw_real *buffers, int64_t episode, int64_t first, int64_t count,
+                              uw_batch *batch, uw_err *err);
+/* Load the windows of step `step` of predictor_steps, of which there are as many as the batch has: their
+ * actions batch->a, and their latents z [B, T, D] from those of the whole data set, latents [rows, D], where
+ * episode e begins at row start[e]. */
+uw_status uw__batch_load_latents(const uw_exec *e, const uw_net *net, const uw_feed *feed,
+                                 const uw_train_config *config, int64_t step, const uw_real *latents,
+                                 const int64_t *start, uw_batch *batch, uw_real *z, uw_err *err);
 /* Load `part` of `parts` evenly spread held-out batches, as recorded; the windows alone. */
 uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                                     const uw_real *buffers, int32_t part, int32_t parts,

@@ -72,11 +72,31 @@ static double predictor_cost(const uw_net *net, double n, double length) {
     return n * ((double)m->predictor_layers * (length * token + attention) + length * project);
 }
 
+/* Forward multiply-adds of a window's predictions, the actions' encoding included. */
+static double moves_cost(const uw_net *net, const uw_train_config *config) {
+    const uw_model_config *m = &net->config;
+    const double t = (double)config->window, in = (double)net->action_in;
+    double moves = predictor_cost(net, 1.0, t - 1.0);
+    for (int j = 1; config->rollout_weight > 0.0f && j < config->rollout_steps; j++) {
+        const int longest = (int)uw__net_history(net);
+        moves += predictor_cost(net, 1.0, (double)(j + 1 < longest ? j + 1 : longest));
+    }
+    if (m->action_smooth_dim) {
+        const double smooth = (double)m->action_smooth_dim, hidden = (double)m->action_hidden_dim;
+        moves += (t - 1.0) * (in * smooth + smooth * hidden + hidden * (double)net->cond_dim);
+    }
+    return moves;
+}
+
+double uw__loss_flops_predictor(const uw_net *net, const uw_train_config *config) {
+    return 6.0 * moves_cost(net, config);
+}
+
 double uw__loss_flops(const uw_net *net, const uw_train_config *config) {
     const uw_model_config *m = &net->config;
     const double t = (double)config->window, d = (double)m->latent_dim;
     const double a = (double)net->action_block;
-    double features = 0.0, moves = 0.0;
+    double features = 0.0, moves = moves_cost(net, config);
     cost encoder = {0};
 
     switch (m->encoder) {
@@ -95,15 +115,6 @@ double uw__loss_flops(const uw_net *net, const uw_train_config *config) {
     }
     if (m->encoder != UW_ENCODER_COUPLING)
         encoder.rest += projector_cost(features, (double)m->projector_dim, d);
-    moves = predictor_cost(net, 1.0, t - 1.0);
-    for (int j = 1; config->rollout_weight > 0.0f && j < config->rollout_steps; j++) {
-        const int longest = (int)uw__net_history(net);
-        moves += predictor_cost(net, 1.0, (double)(j + 1 < longest ? j + 1 : longest));
-    }
-    if (m->action_smooth_dim) {
-        const double smooth = (double)m->action_smooth_dim, hidden = (double)m->action_hidden_dim;
-        moves += (t - 1.0) * (a * smooth + smooth * hidden + hidden * (double)net->cond_dim);
-    }
     if (config->inverse_weight > 0.0f) {
         moves += (t - 1.0) * (2.0 * d * (double)m->inverse_dim + (double)m->inverse_dim * a);
     }

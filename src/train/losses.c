@@ -5,6 +5,7 @@
  * transformer a fed-back context grows from 1 to history_size and then slides. */
 #include "losses.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "sigreg.h"
@@ -32,7 +33,7 @@ struct uw_loss_state {
     uw_real *next, *dnext;     /* [B, T-1, D] all but the first latent: inverse dynamics */
     uw_real *guess, *dguess;   /* [B, T-1, A] */
     uw_real *read, *dread;     /* [rows, readout_dim] */
-    uw_encode_acts *encode;
+    uw_encode_acts *encode;    /* NULL: latents are given */
     uw_action_acts *action_acts;
     uw_predict_acts *predict;
     uw_inverse_acts *inverse;
@@ -77,8 +78,8 @@ size_t uw__loss_chunk(const uw_net *net, const uw_train_config *config, size_t w
     return chunk < rows ? chunk : rows;
 }
 
-uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
-                               size_t windows) {
+static uw_loss_state *layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
+                             size_t windows, bool encoder) {
     uw_loss_state tmp = {.b = windows,
                          .t = (size_t)config->window,
                          .d = (size_t)net->config.latent_dim,
@@ -99,7 +100,10 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
     tmp.dzin = take(arena, moves * tmp.d);
     tmp.pred = take(arena, moves * tmp.d);
     tmp.dpred = take(arena, moves * tmp.d);
-    tmp.encode = uw__encode_layout_chunked(arena, net, rows, uw__loss_chunk(net, config, windows));
+    if (encoder) {
+        tmp.encode =
+            uw__encode_layout_chunked(arena, net, rows, uw__loss_chunk(net, config, windows));
+    }
     if (tmp.action) tmp.action_acts = uw__action_layout(arena, net, moves, true);
     tmp.predict = uw__predict_layout(arena, net, tmp.b, tmp.t - 1, true);
     rollout_layout(arena, net, &tmp);
@@ -131,7 +135,55 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
     return s;
 }
 
-const uw_real *uw__loss_latents(const uw_loss_state *s) {
+uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
+                               size_t windows) {
+    return layout(arena, net, config, windows, true);
+}
+
+uw_loss_state *uw__loss_layout_predictor(uw_arena *arena, const uw_net *net,
+                                         const uw_train_config *config, size_t windows) {
+    uw_train_config c = *config;
+    c.extra_frames = 0;
+    c.sigreg_weight = c.vicreg_weight = c.inverse_weight = c.readout_weight = 0.0f;
+    return layout(arena, net, &c, windows, false);
+}
+
+void uw__loss_encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
+                     uw_loss_state *s, const uw_real *x, size_t rows, uw_real *z) {
+    uw__encode_forward(e, net, params, buffers, s->encode, x, rows, false, z);
+}
+
+/* Sum over rows of the distances between a and b. */
+static double distances(const uw_real *a, const uw_real *b, size_t rows, size_t d) {
+    double sum = 0.0;
+    for (size_t r = 0; r < rows; r++) {
+        double square = 0.0;
+        for (size_t i = 0; i < d; i++) {
+            const double e = (double)a[r * d + i] - (double)b[r * d + i];
+            square += e * e;
+        }
+        sum += sqrt(square);
+    }
+    return sum;
+}
+
+double uw__loss_action_sensitivity(const uw_exec *e, const uw_net *net, const uw_real *params,
+                                   uw_real *buffers, uw_loss_state *s) {
+    const size_t row = (s->t - 1) * s->cond, moves = s->b * (s->t - 1), half = s->b / 2;
+    const uw_dropout off = {.on = false};
+    if (!s->cond || !half) return NAN;
+    /* every window with the actions of the one half-way round */
+    memcpy(s->dc, s->c + half * row, (s->b - half) * row * sizeof *s->dc);
+    memcpy(s->dc + (s->b - half) * row, s->c, half * row * sizeof *s->dc);
+    uw__predict_forward(e, net, params, buffers, s->predict, s->zin, s->c, s->b, s->t - 1, false,
+                        &off, s->pred);
+    uw__predict_forward(e, net, params, buffers, s->predict, s->zin, s->dc, s->b, s->t - 1, false,
+                        &off, s->dpred);
+    const double moved = distances(s->pred, s->zin, moves, s->d);
+    return moved > 0.0 ? distances(s->pred, s->dpred, moves, s->d) / moved : NAN;
+}
+
+uw_real *uw__loss_latents(const uw_loss_state *s) {
     return s->z;
 }
 
@@ -180,7 +232,7 @@ static void forward(const uw_exec *e, const uw_net *net, const uw_real *params, 
                     uw_loss_state *s, const uw_real *x, size_t rows, const uw_real *a, bool train,
                     const uw_dropout *dropout) {
     const size_t moves = (s->t - 1) * s->d;
-    uw__encode_forward(e, net, params, buffers, s->encode, x, rows, train, s->z);
+    if (s->encode) uw__encode_forward(e, net, params, buffers, s->encode, x, rows, train, s->z);
     if (s->action) {
         uw__action_forward(e, net, params, s->action_acts, a, s->b * (s->t - 1), s->c);
     }
@@ -326,7 +378,7 @@ void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_confi
     add_rows(s->dc, s->cond, s->dc_pass, s->cond, s->b * (s->t - 1), s->cond);
     add_rows(s->dz, ld, s->dzin, moves, s->b, moves);
     if (s->cond) uw__action_backward(e, net, params, s->action_acts, s->dc, NULL, grads);
-    uw__encode_backward(e, net, params, s->encode, s->dz, grads);
+    if (s->encode) uw__encode_backward(e, net, params, s->encode, s->dz, grads);
 
     l.total = (double)config->prediction_weight * l.prediction +
               (double)config->rollout_weight * l.rollout +

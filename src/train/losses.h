@@ -36,9 +36,17 @@ size_t uw__loss_chunk(const uw_net *net, const uw_train_config *config, size_t w
 uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_train_config *config,
                                size_t windows);
 
+/* Plan for windows whose latents are given: the predictor's two losses alone. */
+uw_loss_state *uw__loss_layout_predictor(uw_arena *arena, const uw_net *net,
+                                         const uw_train_config *config, size_t windows);
+/* Encode rows that the state was planned for with the running statistics: z [rows, D]. */
+void uw__loss_encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
+                     uw_loss_state *state, const uw_real *x, size_t rows, uw_real *z);
+
 /* One micro-batch: losses, and grads [num_params] += scale * gradient of the total.
  * Shapes   x: [rows, input_reals] prepared observations, rows = windows * T + extra; a: [windows, T - 1,
  *          action_in]; y: [rows, readout_dim] z-scored, or NULL without a readout
+ *          of a state for the predictor alone x and y are NULL, and uw__loss_latents was filled before
  * Units    draw: the number of this micro-batch since the start, from which directions and masks come */
 void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_config *config,
                        const uw_real *params, uw_real *buffers, uw_loss_state *state,
@@ -49,13 +57,21 @@ void uw__loss_gradient(const uw_exec *e, const uw_net *net, const uw_train_confi
 double uw__loss_validate(const uw_exec *e, const uw_net *net, const uw_real *params,
                          uw_real *buffers, uw_loss_state *state, const uw_real *x, const uw_real *a);
 
+/* How far predictions of the last call's windows move with other windows' actions: mean |pred(z, a) - pred(z, a')|
+ * over mean |pred(z, a) - z|, with the running statistics and without dropout; NaN without actions, or when nothing
+ * moves.  Overwrites what the next call overwrites. */
+double uw__loss_action_sensitivity(const uw_exec *e, const uw_net *net, const uw_real *params,
+                                   uw_real *buffers, uw_loss_state *state);
+
 /* Latents [rows, D] of the last call. */
-const uw_real *uw__loss_latents(const uw_loss_state *state);
+uw_real *uw__loss_latents(const uw_loss_state *state);
 /* The regulariser, for a parity test to give it directions; NULL when its weight is 0. */
 struct uw_sigreg *uw__loss_sigreg(uw_loss_state *state);
 
 /* Arithmetic of one window, and its share of the extra frames, through uw__loss_gradient: convolutions and matrix products, forward and
  * backward; activations that are computed again are not counted again. */
 double uw__loss_flops(const uw_net *net, const uw_train_config *config);
+/* The same of a window in predictor_steps. */
+double uw__loss_flops_predictor(const uw_net *net, const uw_train_config *config);
 
 #endif

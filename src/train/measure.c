@@ -87,9 +87,12 @@ static uw_status measure_labels(const uw_feed *f, const uw_net *net, uw_real *bu
             s.square[k] += (double)y[k] * (double)y[k];
         }
     }
-    for (size_t k = 0; !status && k < s.count; k++) {
+    /* sines and cosines stay as they are */
+    for (int32_t i = 0, k = 0; !status && i < f->labels.count;
+         k += f->labels.label[i++].angle ? 2 : 1) {
+        if (f->labels.label[i].angle) continue;
         mean[k] = (uw_real)(s.sum[k] / SAMPLE);
-        std[k] = deviation(variance(&s, k, SAMPLE));
+        std[k] = deviation(variance(&s, (size_t)k, SAMPLE));
     }
     sums_fini(&s);
     free(row_bytes);

@@ -11,6 +11,7 @@ static uw_train_config base(void) {
     return (uw_train_config){
         .window = 4,
         .batch = 64,
+        .predictor_batch = 512,
         .accumulate = 1,
         .beta1 = 0.9f,
         .beta2 = 0.999f,

@@ -12,6 +12,7 @@
 
 #include "checkpoint.h"
 #include "clock.h"
+#include "cloud_gauges.h"
 #include "fileio.h"
 #include "internal.h"
 #include "runlog.h"
@@ -31,6 +32,7 @@ typedef struct run {
     double saved_at;    /* when it was written */
     double start;
     uint32_t warned;
+    uw_gauges gauges; /* of the last log row */
     bool resumed;
 } run;
 
@@ -47,7 +49,8 @@ static uw_status path_of(char out[MAX_PATH], const char *dir, const char *name, 
 
 /* ---- the folder ---------------------------------------------------------------------------- */
 
-static const char *const run_files[] = {"model.safetensors", "checkpoints", "log.csv"};
+static const char *const run_files[] = {"model.safetensors", "checkpoints", "log.csv",
+                                        "milestones"};
 enum { NUM_RUN_FILES = sizeof run_files / sizeof run_files[0] };
 
 static uw_status refuse_existing(const char *dir, uw_err *err) {
@@ -110,50 +113,71 @@ static uw_status save(run *r, int64_t done, uw_err *err) {
 }
 
 static bool checkpoint_due(const run *r, int64_t done) {
-    const int64_t steps = r->t.config.steps, every = r->t.config.checkpoint_every;
+    const int64_t steps = uw__settings_steps(&r->t.config), every = r->t.config.checkpoint_every;
     if (done == steps) return true;
     if (every) return done % every == 0;
     const int64_t share = (steps + MIN_CHECKPOINTS - 1) / MIN_CHECKPOINTS;
     return done % share == 0 || uw__clock_s() - r->saved_at >= CHECKPOINT_SECONDS;
 }
 
+/* Keep the model of now beside the run: checkpoints come and go. */
+static uw_status keep_milestone(run *r, int64_t done, uw_err *err) {
+    char folder[MAX_PATH], path[MAX_PATH], name[64];
+    uw_model *model = NULL;
+    if (!r->t.config.milestone_every || done % r->t.config.milestone_every) return UW_OK;
+    snprintf(name, sizeof name, "milestones/step-%08" PRId64 ".safetensors", done);
+    uw_status s = path_of(folder, r->dir, "milestones", err);
+    if (!s) s = path_of(path, r->dir, name, err);
+    if (!s) s = uw__mkdirs(folder, err);
+    if (!s) s = uw__trainer_model(&r->t, r->config_json, &model, err);
+    if (!s) s = uw_model_save(model, path, true, err);
+    uw_model_unload(model);
+    return s;
+}
+
 static uw_status log_step(run *r, int64_t done, const uw_step_stats *stats, uw_err *err) {
     uw_gauges g;
-    uw__trainer_gauge(&r->t, &g);
+    uw__trainer_gauge(&r->t, done - 1, &stats->losses, &g);
+    r->gauges = g;
     r->snapshot.effective_rank = g.effective_rank;
     r->snapshot.min_variance = g.min_variance;
-    uw__gauges_advise(r->t.ctx, &r->t.config, done, &stats->losses, &g, &r->warned);
+    uw__gauges_advise(r->t.ctx, &r->t.config, done, &g, &r->warned);
+    /* times n when the loss is */
+    const double unit = r->t.config.sigreg_times_n ? r->t.sigreg_null / g.sigreg_null : 1.0;
     const uw_log_row row = {.step = done,
                             .lr = stats->lr,
                             .grad_norm = stats->grad_norm,
                             .losses = stats->losses,
-                            .sigreg_null = g.sigreg_null,
-                            .effective_rank = g.effective_rank,
-                            .participation = g.participation,
-                            .min_variance = g.min_variance};
+                            .sigreg_null = unit * g.sigreg_null,
+                            .sigreg_q99 = unit * g.sigreg_q99,
+                            .gauges = g};
     return uw__runlog_row(r->log, &row, err);
 }
 
 static uw_status loop(run *r, int64_t *done, uw_err *err) {
     const uw_train_config *c = &r->t.config;
     const double limit = c->minutes > 0.0 ? 60.0 * c->minutes : INFINITY;
+    const int64_t steps = uw__settings_steps(c);
     uw_status s = UW_OK;
 
-    for (*done = r->snapshot.step; !s && *done < c->steps;) {
+    *done = r->snapshot.step;
+    if (*done == 0) s = keep_milestone(r, 0, err);
+    while (!s && *done < steps) {
         uw_step_stats stats;
         s = uw__trainer_step(&r->t, *done, &stats, err);
         if (s) break;
         ++*done;
         r->snapshot.losses = stats.losses;
-        if (*done == 1 || *done % c->gauge_every == 0 || *done == c->steps) {
+        if (*done == 1 || *done % c->gauge_every == 0 || *done == steps) {
             s = log_step(r, *done, &stats, err);
         }
+        if (!s) s = keep_milestone(r, *done, err);
         if (!s && checkpoint_due(r, *done)) s = save(r, *done, err);
-        if (!s && !uw__progress(r->t.ctx, "train", *done, c->steps) && *done < c->steps) {
+        if (!s && !uw__progress(r->t.ctx, "train", *done, steps) && *done < steps) {
             s = save(r, *done, err);
             if (s) break;
-            uw_fail(err, UW_EINTERRUPTED, "%.150s: stopped after step %" PRId64 " of %" PRId32,
-                    r->dir, *done, c->steps);
+            uw_fail(err, UW_EINTERRUPTED, "%.150s: stopped after step %" PRId64 " of %" PRId64,
+                    r->dir, *done, steps);
             uw_err_fix(err, "continue with --resume");
             s = UW_EINTERRUPTED;
         }
@@ -175,7 +199,7 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
                                 .buffers = t->buffers,
                                 .m = t->optim.m,
                                 .v = t->optim.v,
-                                .steps_total = t->config.steps,
+                                .steps_total = uw__settings_steps(&t->config),
                                 .seed = t->config.seed,
                                 .preset = t->config.preset,
                                 .config_json = r->config_json,
@@ -210,6 +234,7 @@ static uw_status begin(run *r, bool resume, uw_err *err) {
 static uw_status finish(run *r, int64_t first, int64_t done, uw_train_result *out, uw_err *err) {
     const uw_train_config *c = &r->t.config;
     const double frames = (double)(done - first) * (double)c->batch * (double)c->window;
+    const int64_t joint = done < c->steps ? done : c->steps;
     uw_model *model = NULL;
     uw_train_result result = {
         .steps = done,
@@ -219,7 +244,10 @@ static uw_status finish(run *r, int64_t first, int64_t done, uw_train_result *ou
         .sigreg = r->snapshot.losses.sigreg,
         .effective_rank = r->snapshot.effective_rank,
         .min_variance = r->snapshot.min_variance,
-        .flops = (double)done * (double)c->batch * uw__loss_flops(&r->t.net, c),
+        .gauges = r->gauges,
+        .flops = (double)joint * (double)c->batch * uw__loss_flops(&r->t.net, c) +
+                 (double)(done - joint) * (double)c->predictor_batch *
+                     uw__loss_flops_predictor(&r->t.net, c),
         .resumed = r->resumed,
     };
     result.seconds = uw__clock_s() - r->start;
@@ -241,7 +269,7 @@ static uw_status finish(run *r, int64_t first, int64_t done, uw_train_result *ou
 uw_status uw_train_run(uw_context *ctx, const char *dataset, const char *run_dir,
                        const uw_train_config *config, bool resume, bool overwrite,
                        uw_train_result *out, uw_err *err) {
-    run r = {.dir = run_dir};
+    run r = {.dir = run_dir, .gauges = uw__gauges_none()};
     int64_t done = 0;
     /* The model's path must fit its place in the result. */
     if (strlen(run_dir) + sizeof "/model.safetensors" > sizeof out->model_path) {

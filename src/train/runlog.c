@@ -25,9 +25,21 @@
     X("readout_loss", losses.readout, "loss/readout")                                              \
     X("grad_norm", grad_norm, "train/grad_norm")                                                   \
     X("sigreg_null", sigreg_null, "gauge/sigreg_null")                                             \
-    X("effective_rank", effective_rank, "gauge/effective_rank")                                    \
-    X("participation", participation, "gauge/participation")                                       \
-    X("min_variance", min_variance, "gauge/min_variance")
+    X("effective_rank", gauges.effective_rank, "gauge/effective_rank")                             \
+    X("participation", gauges.participation, "gauge/participation")                                \
+    X("min_variance", gauges.min_variance, "gauge/min_variance")                                   \
+    X("sigreg_q99", sigreg_q99, "gauge/sigreg_q99")                                                \
+    X("mean_variance", gauges.mean_variance, "gauge/mean_variance")                                \
+    X("mean_norm", gauges.mean_norm, "gauge/mean_norm")                                            \
+    X("norm_drift", gauges.norm_drift, "gauge/norm_drift")                                         \
+    X("top_share", gauges.top_share, "gauge/top_share")                                            \
+    X("null_directions", gauges.null_directions, "gauge/null_directions")                          \
+    X("dead", gauges.dead, "gauge/dead")                                                           \
+    X("cluster_share", gauges.cluster_share, "gauge/cluster_share")                                \
+    X("temporal_rank", gauges.temporal_rank, "gauge/temporal_rank")                                \
+    X("temporal_share", gauges.temporal_share, "gauge/temporal_share")                             \
+    X("action_sensitivity", gauges.action_sensitivity, "gauge/action_sensitivity")                 \
+    X("alarms", gauges.alarms, "gauge/alarms")
 
 enum { MAX_LOG = 1 << 30 };
 

@@ -2,6 +2,8 @@
 #ifndef UW_RUNLOG_H
 #define UW_RUNLOG_H
 
+#include <umwelt/gauges.h>
+
 #include "losses.h"
 
 /* One row; NaN is written as an empty cell. */
@@ -9,8 +11,8 @@ typedef struct uw_log_row {
     int64_t step; /* steps done */
     double lr, grad_norm;
     uw_losses losses;
-    double sigreg_null; /* what SIGReg scores on a perfect sample of this size */
-    double effective_rank, participation, min_variance;
+    double sigreg_null, sigreg_q99; /* SIGReg of a Gaussian sample of this size, in the unit of losses.sigreg */
+    uw_gauges gauges;
 } uw_log_row;
 
 typedef struct uw_runlog uw_runlog;

@@ -39,6 +39,9 @@ typedef enum key_kind {
     X(INT, steps, steps, 1, 1000000000, "", "optimiser steps; setting it clears stop_epoch")       \
     X(INT, schedule_steps, schedule_steps, 0, 1000000000, "",                                      \
       "length of the cosine; 0 = steps; setting it clears schedule_epochs")                        \
+    X(INT, predictor_steps, predictor_steps, 0, 1000000000, "",                                    \
+      "steps behind those on the predictor alone, the encoder standing still; 0 = none")           \
+    X(INT, predictor_batch, predictor_batch, 1, 65536, "windows", "windows per such step")         \
     X(INT, stop_epoch, stop_epoch, 0, 1000000, "epochs",                                           \
       "stop after: steps = epochs x (windows / batch); 0 = by steps")                              \
     X(INT, schedule_epochs, schedule_epochs, 0, 1000000, "epochs",                                 \
@@ -80,6 +83,7 @@ typedef enum key_kind {
     X(REAL, holdout, holdout, 0, 0.9, "", "fraction of episodes kept for validation")              \
     X(INT, checkpoint_every, checkpoint_every, 0, 1000000000, "steps", "0 = automatic")            \
     X(INT, gauge_every, gauge_every, 1, 1000000000, "steps", "between rows of the log")            \
+    X(INT, milestone_every, milestone_every, 0, 1000000000, "steps", "kept models; 0 = none")      \
     X(INT, image_size, model.image_size, 0, 4096, "px", "rows and columns; taken from the data")   \
     X(INT, observe_dim, model.observe_dim, 0, 65536, "", "sensor numbers; taken from the data")    \
     X(INT, action_dim, model.action_dim, 0, 65536, "", "action numbers; taken from the data")      \
@@ -452,7 +456,9 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
     for (int i = 0; !s && i < NUM_KEYS; i++) {
         char now[512], then[512];
         const char *name = public_keys[i].name;
-        if (!strcmp(name, "checkpoint_every") || !strcmp(name, "minutes")) continue;
+        if (!strcmp(name, "checkpoint_every") || !strcmp(name, "milestone_every") ||
+            !strcmp(name, "minutes"))
+            continue;
         print_key(config, i, now, sizeof now);
         if (!stored_text(stored, i, then, sizeof then)) {
             s = uw__refuse(err, UW_EFORMAT, where, "missing_key",
@@ -465,6 +471,10 @@ uw_status uw__settings_same(const uw_train_config *config, const char *json, con
     }
     uw__json_free(stored);
     return s;
+}
+
+int64_t uw__settings_steps(const uw_train_config *config) {
+    return (int64_t)config->steps + config->predictor_steps;
 }
 
 uw_status uw__settings_epochs(uw_train_config *c, int64_t windows, uw_err *err) {
@@ -527,6 +537,11 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     if (c->encoder_chunk && m->conv_norm == UW_CONV_NORM_BATCH)
         return bad(err, "encoder_chunk", "BatchNorm sees all frames of a step, wanted 0",
                    "set encoder_chunk=0, or accumulate for less memory");
+    if (c->predictor_steps && m->pred_proj_dim)
+        return bad(err, "predictor_steps", "wanted 0 with a prediction projector",
+                   "set pred_proj_dim=0 or predictor_steps=0");
+    if (c->steps > INT32_MAX - c->predictor_steps)
+        return bad(err, "predictor_steps", "wanted fewer steps in all", "lower it");
     if (c->batch / c->accumulate * c->window < 2)
         return bad(err, "batch", "wanted at least 2 frames per micro-batch", "raise batch");
     if (c->rollout_weight > 0.0f && c->rollout_steps > c->window - 1)

@@ -20,4 +20,7 @@ char *uw__settings_json(const uw_train_config *config);
 uw_status uw__settings_same(const uw_train_config *config, const char *json, const char *where,
                           uw_err *err);
 
+/* Return the updates of a whole run, those of the predictor alone included. */
+int64_t uw__settings_steps(const uw_train_config *config);
+
 #endif

@@ -7,14 +7,33 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "cloud_gauges.h"
 #include "settings.h"
-#include "sigreg.h"
-#include "spectrum.h"
 
 enum { VALIDATION_BATCHES = 8, HUGE_PAGE = 2 << 20 };
 
 static size_t micro_windows(const uw_train_config *c) {
     return (size_t)(c->batch / c->accumulate);
+}
+
+/* Parameters [first, end) of what predicts: they lie side by side. */
+static void predictor_range(const uw_net *net, size_t *first, size_t *end) {
+    *first = net->tensors[net->at_predictor].offset;
+    *end = net->tensors[net->at_projector].offset;
+}
+
+static void layout_predictor(uw_arena *arena, uw_trainer *t) {
+    const size_t windows = (size_t)t->config.predictor_batch;
+    const int64_t episodes = uw_dataset_episodes(t->feed.data);
+    size_t rows = 0, first, end;
+    for (int64_t e = 0; e < episodes; e++) rows += (size_t)uw_dataset_episode_rows(t->feed.data, e);
+    predictor_range(&t->net, &first, &end);
+    t->start = uw_arena_alloc(arena, (size_t)episodes, sizeof *t->start);
+    t->latents = uw_arena_alloc(arena, rows * (size_t)t->net.config.latent_dim, sizeof *t->latents);
+    t->latent_batch =
+        uw__batch_layout_latents(arena, &t->net, &t->feed, windows, t->exec.num_workers);
+    t->latent_loss = uw__loss_layout_predictor(arena, &t->net, &t->config, windows);
+    t->latent_optim = uw__optim_layout(arena, end - first);
 }
 
 static void layout(uw_arena *arena, uw_trainer *t) {
@@ -30,7 +49,8 @@ static void layout(uw_arena *arena, uw_trainer *t) {
                                 (size_t)(t->config.extra_frames / t->config.accumulate),
                                 t->exec.num_workers);
     t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
-    t->work = uw_arena_alloc(arena, 2 * d * d + 4 * d, sizeof *t->work);
+    if (t->config.predictor_steps) layout_predictor(arena, t);
+    t->work = uw_arena_alloc(arena, uw__gauges_work((int32_t)d), sizeof *t->work);
 }
 
 static uw_status plan_memory(uw_trainer *t, uw_err *err) {
@@ -70,6 +90,7 @@ uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_
         uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
         s = uw__feed_measure(&t->feed, &t->net, t->buffers, err);
     }
+    if (!s) uw__trainer_null(&t->config, &t->sigreg_null, &t->sigreg_q99);
     return s;
 }
 
@@ -101,7 +122,78 @@ static uw_train_config config_at(const uw_train_config *config, int64_t step) {
     return c;
 }
 
+static uw_status check_finite(const uw_train_config *c, const uw_step_stats *stats, int64_t step,
+                              uw_err *err) {
+    if (isfinite(stats->losses.total) && isfinite(stats->grad_norm)) return UW_OK;
+    uw_fail(err, UW_ENONFINITE,
+            "train: step %lld: wanted a finite loss and gradient, got loss %g, gradient norm %g",
+            (long long)step + 1, stats->losses.total, stats->grad_norm);
+    uw_err_fix(err, "lower lr (now %g), or set clip_norm=1; the last checkpoint is intact",
+               (double)c->lr);
+    return UW_ENONFINITE;
+}
+
+/* ---- the predictor alone ------------------------------------------------------------------- */
+
+/* The latents of every row; the encoder will not change any more, so that a resumed run gets the
+ * same. */
+static uw_status encode_all(uw_trainer *t, uw_err *err) {
+    const size_t d = (size_t)t->net.config.latent_dim;
+    const int64_t most = (int64_t)(t->batch->windows + t->batch->extra);
+    const int64_t episodes = uw_dataset_episodes(t->feed.data);
+    int64_t at = 0;
+    for (int64_t e = 0; e < episodes; e++) {
+        const int64_t rows = uw_dataset_episode_rows(t->feed.data, e);
+        t->start[e] = at;
+        for (int64_t first = 0; first < rows; first += most) {
+            const int64_t n = rows - first < most ? rows - first : most;
+            const uw_status s = uw__batch_load_rows(&t->exec, &t->net, &t->feed, t->buffers, e,
+                                                    first, n, t->batch, err);
+            if (s) return s;
+            uw__loss_encode(&t->exec, &t->net, t->params, t->buffers, t->loss, t->batch->x,
+                            (size_t)n, t->latents + (size_t)(at + first) * d);
+        }
+        at += rows;
+    }
+    t->encoded = true;
+    return UW_OK;
+}
+
+/* The learning rate begins anew: warm-up and cosine over these steps. */
+static uw_status predictor_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err) {
+    const int64_t own = step - t->config.steps;
+    uw_train_config schedule = t->config;
+    size_t first, end;
+    schedule.steps = t->config.predictor_steps;
+    schedule.schedule_steps = 0;
+    uw_step_stats stats = {.lr = uw__schedule_lr(&schedule, own)};
+    uw_status s = t->encoded ? UW_OK : encode_all(t, err);
+    if (!s)
+        s = uw__batch_load_latents(&t->exec, &t->net, &t->feed, &t->config, own, t->latents,
+                                   t->start, t->latent_batch, uw__loss_latents(t->latent_loss),
+                                   err);
+    if (s) return s;
+    predictor_range(&t->net, &first, &end);
+    memset(t->grads, 0, t->net.num_params * sizeof *t->grads);
+    uw__loss_gradient(&t->exec, &t->net, &t->config, t->params, t->buffers, t->latent_loss, NULL,
+                      t->latent_batch->a, NULL, (uint64_t)step, 1.0, t->grads, &stats.losses);
+    uw_optim *o =
+        &t->latent_optim; /* the moments of the whole, where these parameters have theirs */
+    o->m = t->optim.m + first;
+    o->v = t->optim.v + first;
+    stats.grad_norm = uw__optim_norm(&t->exec, o, t->grads + first);
+    s = check_finite(&t->config, &stats, step, err);
+    if (s) return s;
+    uw__optim_step(&t->exec, o, &t->config, t->params + first, t->grads + first, stats.grad_norm,
+                   stats.lr, step);
+    *out = stats;
+    return UW_OK;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
 uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err) {
+    if (step >= t->config.steps) return predictor_step(t, step, out, err);
     const uw_train_config now = config_at(&t->config, step), *c = &now;
     const double scale = 1.0 / (double)c->accumulate;
     uw_step_stats stats = {.lr = uw__schedule_lr(c, step)};
@@ -118,15 +210,8 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
         add_losses(&stats.losses, &l, scale);
     }
     stats.grad_norm = uw__optim_norm(&t->exec, &t->optim, t->grads);
-    if (!isfinite(stats.losses.total) || !isfinite(stats.grad_norm)) {
-        uw_fail(
-            err, UW_ENONFINITE,
-            "train: step %lld: wanted a finite loss and gradient, got loss %g, gradient norm %g",
-            (long long)step + 1, stats.losses.total, stats.grad_norm);
-        uw_err_fix(err, "lower lr (now %g), or set clip_norm=1; the last checkpoint is intact",
-                   (double)c->lr);
-        return UW_ENONFINITE;
-    }
+    const uw_status s = check_finite(c, &stats, step, err);
+    if (s) return s;
     uw__optim_step(&t->exec, &t->optim, c, t->params, t->grads, stats.grad_norm, stats.lr, step);
     *out = stats;
     return UW_OK;
@@ -145,67 +230,6 @@ uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err) {
     }
     *loss = sum / VALIDATION_BATCHES;
     return UW_OK;
-}
-
-/* ---- gauges -------------------------------------------------------------------------------- */
-
-void uw__trainer_gauge(uw_trainer *t, uw_gauges *out) {
-    const uw_train_config *c = &t->config;
-    const size_t d = (size_t)t->net.config.latent_dim;
-    const size_t n = micro_windows(c) * (size_t)c->window;
-    const size_t sample = c->sigreg_per_step ? n / (size_t)c->window : n;
-    const uw_real *z = uw__loss_latents(t->loss);
-    double least = INFINITY;
-
-    uw__spectrum(z, (int64_t)n, (int32_t)d, t->work, NULL, &out->effective_rank,
-                 &out->participation);
-    for (size_t i = 0; i < d; i++) {
-        double mean = 0.0, var = 0.0;
-        for (size_t r = 0; r < n; r++) mean += (double)z[r * d + i];
-        mean /= (double)n;
-        for (size_t r = 0; r < n; r++) {
-            const double e = (double)z[r * d + i] - mean;
-            var += e * e;
-        }
-        if (!(var / (double)n >= least)) least = var / (double)n;
-    }
-    out->min_variance = least;
-    out->sigreg_null = UW_SIGREG_NULL / (c->sigreg_times_n ? 1.0 : (double)sample);
-}
-
-/* Thresholds from measured runs: a healthy one has raw SIGReg below 0.06 by step 300; one that
- * still has more than 0.15 at step 200 never learned where things are. */
-enum { WARN_SIGREG = 1u, WARN_RANK = 2u, WARN_VARIANCE = 4u };
-
-void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
-                       const uw_losses *losses, const uw_gauges *g, uint32_t *warned) {
-    /* null * n is a constant, so this is the statistic before "times n". */
-    const double sample = (double)(config->batch / config->accumulate) *
-                          (config->sigreg_per_step ? 1.0 : (double)config->window);
-    const double raw = config->sigreg_times_n ? losses->sigreg / sample : losses->sigreg;
-    if (step < config->warmup_steps + 150) return; /* 200 in the recipe */
-    if (config->sigreg_weight > 0.0f && raw > 0.15 && !(*warned & WARN_SIGREG)) {
-        *warned |= WARN_SIGREG;
-        uw__log(ctx, UW_LOG_WARN,
-                "step %lld: sigreg is %.3f, wanted below 0.15 by now: the latents do not spread; "
-                "try another seed, raise sigreg_weight, or start augment_ramp_start later",
-                (long long)step, raw);
-    }
-    if (g->effective_rank < 1.5 && config->model.latent_dim > 1 && !(*warned & WARN_RANK)) {
-        *warned |= WARN_RANK;
-        uw__log(ctx, UW_LOG_WARN,
-                "step %lld: effective rank is %.2f of %d: the latents collapsed to a line; "
-                "raise sigreg_weight or vicreg_weight, or check that the observations change",
-                (long long)step, g->effective_rank, (int)config->model.latent_dim);
-    }
-    if (g->min_variance < 1e-6 && !(*warned & WARN_VARIANCE)) {
-        *warned |= WARN_VARIANCE;
-        uw__log(
-            ctx, UW_LOG_WARN,
-            "step %lld: a latent dimension is dead (variance %.1e): raise sigreg_weight, or lower "
-            "latent_dim",
-            (long long)step, g->min_variance);
-    }
 }
 
 /* ---- the result ---------------------------------------------------------------------------- */

@@ -2,6 +2,8 @@
 #ifndef UW_TRAINER_H
 #define UW_TRAINER_H
 
+#include <umwelt/gauges.h>
+
 #include "feed.h"
 #include "losses.h"
 #include "optim.h"
@@ -18,7 +20,15 @@ typedef struct uw_trainer {
     uw_optim optim;
     uw_batch *batch;
     uw_loss_state *loss;
-    double *work;           /* of the gauges: [2 D D + 4 D] */
+    /* of predictor_steps: the latents of the whole data set, and windows of them */
+    uw_real *latents; /* [rows, D], rows of the data set */
+    int64_t *start;   /* [episodes] first row of each */
+    bool encoded;     /* latents hold what the encoder says */
+    uw_batch *latent_batch;
+    uw_loss_state *latent_loss;
+    uw_optim latent_optim; /* of the predictor's parameters alone, inside optim */
+    double *work;           /* of the gauges: [uw__gauges_work] */
+    double sigreg_null, sigreg_q99; /* of SIGReg times n for a Gaussian sample; NaN without SIGReg */
 } uw_trainer;
 
 /* What one step found. */
@@ -40,15 +50,14 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
 /* Teacher-forced loss on held-out windows as recorded; NaN when nothing is held out. */
 uw_status uw__trainer_validate(uw_trainer *t, double *loss, uw_err *err);
 
-/* Collapse gauges on the latents of the last step. */
-typedef struct uw_gauges {
-    double effective_rank, participation, min_variance;
-    double sigreg_null; /* what the statistic would be for a perfect Gaussian */
-} uw_gauges;
-void uw__trainer_gauge(uw_trainer *t, uw_gauges *out);
-/* Warn, once per kind (bits of *warned), when a gauge tells of collapse. */
+/* Measure the collapse gauges on the latents of the last update, which was `step` and had these losses; alarms are
+ * judged once the run has settled.  Alloc: none. */
+void uw__trainer_gauge(uw_trainer *t, int64_t step, const uw_losses *losses, uw_gauges *out);
+/* Warn of every alarm, once per kind (bits of *warned). */
 void uw__gauges_advise(uw_context *ctx, const uw_train_config *config, int64_t step,
-                       const uw_losses *losses, const uw_gauges *g, uint32_t *warned);
+                       const uw_gauges *g, uint32_t *warned);
+/* Write what SIGReg times n is for a Gaussian sample: mean and 99 % quantile; NaN without SIGReg. */
+void uw__trainer_null(const uw_train_config *config, double *mean, double *q99);
 
 /* Make the model of the current numbers. */
 uw_status uw__trainer_model(const uw_trainer *t, const char *config_json, uw_model **out,

@@ -23,6 +23,7 @@ uw_parity_isas(parity_golden_step5 parity_golden_step1 step5)
 
 uw_test(test_train_settings SOURCES unit/test_train_settings.c MODULES train LABELS unit)
 uw_test(test_train_parts SOURCES unit/test_train_parts.c MODULES train LABELS unit)
+uw_test(test_labels SOURCES unit/test_labels.c MODULES train LABELS unit)
 uw_test(test_redraw SOURCES unit/test_redraw.c MODULES train eval LABELS unit)
 uw_test(test_train_run SOURCES unit/test_train_run.c MODULES train LABELS unit)
 

@@ -51,7 +51,7 @@ static void check_steps(const uw_train_config *config) {
     atomic_store(&calls, 0);
     for (int64_t step = 0; step < 24; step++) {
         CHECK_OK(uw__trainer_step(&t, step, &stats, &err), &err);
-        uw__trainer_gauge(&t, &gauges);
+        uw__trainer_gauge(&t, 0, &stats.losses, &gauges);
     }
     assert_int_equal(atomic_load(&calls), 0);
     uw__trainer_fini(&t);

@@ -125,6 +125,37 @@ static void test_markov(void **state) {
     check_meaning(&config);
 }
 
+/* Where the predictor sees the end of the decision before: a rollout from the middle of another one
+ * goes on as that one did, when it is told that decision; without a word it stood still. */
+static void test_decision_before(void **state) {
+    (void)state;
+    uw_model_config config = recipe_demo();
+    config.frameskip = 3;
+    for (int encoder = 0; encoder < 2; encoder++) {
+        config.action_history = 2;
+        if (encoder) config.action_smooth_dim = config.action_hidden_dim = 5;
+        world w = world_new(&config);
+        float whole[HORIZON * 32], rest[32];
+        static const float still[16];
+        assert_int_equal(w.dynamics.dims.lead, 1);
+        assert_int_equal(roll(&w, 1, w.past, 1, HORIZON), UW_OK);
+        memcpy(whole, w.z, HORIZON * w.d * sizeof *whole);
+        for (size_t s = 0; s + 1 < HORIZON; s++) {
+            assert_int_equal(w.dynamics.rollout(w.dynamics.self, whole + s * w.d, 1,
+                                                w.actions + s * w.a, w.actions + (s + 1) * w.a, 1,
+                                                1, rest),
+                             UW_OK);
+            for (size_t i = 0; i < w.d; i++) CHECK_NEAR(rest[i], whole[(s + 1) * w.d + i], 1e-5);
+        }
+        assert_int_equal(roll(&w, 1, NULL, 1, HORIZON), UW_OK);
+        assert_true(fabsf(w.z[0] - whole[0]) > 1e-6f);
+        memcpy(whole, w.z, HORIZON * w.d * sizeof *whole);
+        assert_int_equal(roll(&w, 1, still, 1, HORIZON), UW_OK);
+        for (size_t i = 0; i < HORIZON * w.d; i++) CHECK_NEAR(w.z[i], whole[i], 1e-6);
+        world_free(&w);
+    }
+}
+
 static void test_window(void **state) {
     const uw_model_config config = recipe_lewm_small();
     (void)state;
@@ -259,10 +290,10 @@ static void test_not_finite(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_markov),     cmocka_unit_test(test_window),
-        cmocka_unit_test(test_projected),  cmocka_unit_test(test_normalised),
-        cmocka_unit_test(test_limits),     cmocka_unit_test(test_no_allocation),
-        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_markov),        cmocka_unit_test(test_decision_before),
+        cmocka_unit_test(test_window),        cmocka_unit_test(test_projected),
+        cmocka_unit_test(test_normalised),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,9 +63,14 @@ static void world_free(world *w) {
     uw_context_free(w->ctx);
 }
 
+/* Actions before the plan: those between latents, and the one before them where it counts. */
+static const float *past(const world *w, int32_t history) {
+    return history + w->y.dims.lead > 1 ? w->past : NULL;
+}
+
 static uw_status gradient(world *w, int32_t history, int32_t n, int32_t h) {
-    return w->y.gradient(w->y.self, w->z0, history, history > 1 ? w->past : NULL, w->actions, n, h,
-                         w->dz, w->dactions);
+    return w->y.gradient(w->y.self, w->z0, history, past(w, history), w->actions, n, h, w->dz,
+                         w->dactions);
 }
 
 /* dz . z of one candidate with its actions moved by step along v. */
@@ -75,9 +80,8 @@ static double cost(world *w, int32_t history, size_t candidate, const float *v, 
     double sum = 0.0;
     for (size_t i = 0; i < moves; i++)
         actions[i] = (float)((double)w->actions[at + i] + step * (double)v[i]);
-    assert_int_equal(w->y.rollout(w->y.self, w->z0, history, history > 1 ? w->past : NULL, actions,
-                                  1, HORIZON, z),
-                     UW_OK);
+    assert_int_equal(
+        w->y.rollout(w->y.self, w->z0, history, past(w, history), actions, 1, HORIZON, z), UW_OK);
     for (size_t i = 0; i < HORIZON * w->d; i++)
         sum += (double)w->dz[candidate * HORIZON * w->d + i] * (double)z[i];
     return sum;
@@ -115,6 +119,15 @@ static void test_differences(void **state) {
     check_differences(&projected, false);
     check_differences(&lewm, false);
     check_differences(&lewm, true);
+    for (int32_t before = 1; before <= 3; before += 2) { /* the predictor sees actions twice */
+        uw_model_config again = recipe_demo();
+        again.frameskip = 3;
+        again.action_history = before;
+        check_differences(&again, false);
+        again.action_smooth_dim = 4; /* through an encoder of actions */
+        again.action_hidden_dim = 6;
+        check_differences(&again, true);
+    }
     lewm.predictor_heads = 1;
     lewm.predictor_head_dim = lewm.latent_dim;
     check_differences(&lewm, false);

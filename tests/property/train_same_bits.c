@@ -26,7 +26,8 @@ static bool progress(void *cookie, const char *what, int64_t done, int64_t total
 /* stop_after 0: run to the end. */
 static uw_status run(const uw_train_config *config, const char *name, int32_t threads,
                      int stop_after, bool resume, uw_train_result *out) {
-    stopper s = {.left = stop_after, .total = config->steps};
+    const int32_t steps = config->steps + config->predictor_steps;
+    stopper s = {.left = stop_after, .total = steps};
     const uw_context_options options = {.num_threads = threads, .progress = progress, .cookie = &s};
     uw_context *ctx = NULL;
     uw_err err = {0};
@@ -35,7 +36,7 @@ static uw_status run(const uw_train_config *config, const char *name, int32_t th
                                           resume, false, out, &err);
     uw_context_free(ctx);
     if (status && status != UW_EINTERRUPTED) fail_msg("%s: %d: %s", name, status, err.text);
-    if (!config->stop_epoch) assert_int_equal(s.total, config->steps);
+    if (!config->stop_epoch) assert_int_equal(s.total, steps);
     return status;
 }
 
@@ -97,6 +98,12 @@ static void robust_recipe(void **state) {
     same_bits(&c, "robust");
 }
 
+static void labelled(void **state) {
+    (void)state;
+    const uw_train_config c = tiny_labelled(STEPS);
+    same_bits(&c, "labelled");
+}
+
 static void lewm(void **state) {
     (void)state;
     const uw_train_config c = tiny_lewm(STEPS);
@@ -144,7 +151,8 @@ static int setup(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(robust_recipe), cmocka_unit_test(lewm),
-                                       cmocka_unit_test(epochs), cmocka_unit_test(seeds_differ)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(robust_recipe), cmocka_unit_test(labelled),
+                                       cmocka_unit_test(lewm), cmocka_unit_test(epochs),
+                                       cmocka_unit_test(seeds_differ)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }

@@ -23,6 +23,7 @@ typedef struct point_world {
     uw_status fail_encode;
     int64_t sleep_ns;       /* busy waiting in every rollout */
     int32_t history_seen;   /* of the last rollout */
+    int32_t lead; /* as the dynamics' dims have it */
     float past_seen[64];
 } point_world;
 
@@ -48,7 +49,8 @@ static inline uw_status point_rollout(void *self, const float *z0, int32_t histo
     point_world *w = self;
     w->rollouts++;
     w->history_seen = history;
-    if (history > 1) memcpy(w->past_seen, past, (size_t)(history - 1) * POINT_A * sizeof(float));
+    const int32_t before = history - 1 + w->lead;
+    if (before) memcpy(w->past_seen, past, (size_t)before * POINT_A * sizeof(float));
     if (w->fail_rollout) return w->fail_rollout;
     const int64_t until = w->sleep_ns ? uw__clock_ns() + w->sleep_ns : 0;
     for (int32_t i = 0; i < n; i++) {

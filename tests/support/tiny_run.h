@@ -83,6 +83,25 @@ static inline uw_train_config tiny_config(int32_t steps) {
     return c;
 }
 
+/* What a recipe with labels has in miniature: BatchNorm in the encoder, pictures against their mean, single
+ * frames, the last action of the decision before, a ramp, and steps of the predictor alone at the end. */
+static inline uw_train_config tiny_labelled(int32_t steps) {
+    uw_train_config c = tiny_config(steps - steps / 3);
+    c.predictor_steps = steps / 3;
+    c.predictor_batch = 9;
+    c.augment = UW_AUGMENT_NONE;
+    c.accumulate = 2;
+    c.extra_frames = 6;
+    c.prediction_ramp = 0.5f;
+    c.readout_weight = 2.0f;
+    strcpy(c.readout, "state");
+    c.model.input = UW_INPUT_CENTRED;
+    c.model.conv_norm = UW_CONV_NORM_BATCH;
+    c.model.frameskip = 2;
+    c.model.action_history = 1;
+    return c;
+}
+
 /* A LeWM in miniature: ViT, AdaLN, dropout, prediction projector, gradient accumulation,
  * an encoder that takes its frames in chunks. */
 static inline uw_train_config tiny_lewm(int32_t steps) {

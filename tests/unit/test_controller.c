@@ -20,6 +20,7 @@ typedef struct rig {
 
 static void rig_init(rig *r) {
     r->dynamics = point_dynamics(&r->world, HISTORY, N, H);
+    r->dynamics.dims.lead = r->world.lead;
     r->options.planner = UW_PLANNER_OPTIONS_DEFAULT;
     r->options.planner.horizon = H;
     r->options.planner.num_samples = N;
@@ -80,6 +81,28 @@ static void test_history_pairs_actions(void **state) {
         for (int i = 0; i < past; i++)
             assert_memory_equal(r.world.past_seen + i * POINT_A, given[t - past + i],
                                 sizeof given[0]);
+    }
+    free(r.mem);
+}
+
+/* Dynamics that ask for the decision before z0 get it too: what was given, and zeros before an
+ * episode. */
+static void test_decision_before(void **state) {
+    (void)state;
+    rig r = {.world = {.lead = 1}};
+    rig_init(&r);
+    assert_int_equal(uw_controller_set_goal(r.controller, GOAL), UW_OK);
+    for (int episode = 0; episode < 2; episode++) {
+        float given[8][POINT_A] = {{0}}; /* [0]: nothing was given yet */
+        uw_controller_reset(r.controller, (uint64_t)episode);
+        for (int t = 0; t < 7; t++) {
+            const float z[POINT_D] = {1.0f + (float)t, 0, 0, 0};
+            assert_int_equal(uw_controller_act(r.controller, z, given[t + 1], NULL), UW_OK);
+            const int past = t + 1 < HISTORY ? t + 1 : HISTORY;
+            assert_memory_equal(r.world.past_seen, given[t + 1 - past],
+                                (size_t)past * sizeof given[0]);
+        }
+        assert_true(fabsf(given[7][0]) > 0.0f);
     }
     free(r.mem);
 }
@@ -352,6 +375,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reaches_the_goal),
         cmocka_unit_test(test_history_pairs_actions),
+        cmocka_unit_test(test_decision_before),
         cmocka_unit_test(test_needs_a_goal),
         cmocka_unit_test(test_safe_action),
         cmocka_unit_test(test_max_change),

@@ -180,6 +180,9 @@ static void test_shrunk(void **state) {
     const uw_gauge_judge free_scale = {
         .dim = D}; /* nothing holds the variance: the scale says nothing */
     check_bits(uw__gauges_judge(&g, &free_scale), 0, ~0u);
+    for (int i = 0; i < N * D; i++) z[i] *= 1e-3f;
+    const uw_gauges gone = measure();
+    check_bits(uw__gauges_judge(&gone, &free_scale), UW_ALARM_SHRUNK, ~0u);
 }
 
 static void test_time(void **state) {

@@ -45,6 +45,32 @@ static void test_ar_recurrence(void **state) {
     assert_memory_equal(e, n, sizeof e);
 }
 
+/* A decision of several actions: the noise goes on from one to the next, inside decisions and
+ * between. */
+static void test_ar_inside_decisions(void **state) {
+    (void)state;
+    enum { H = 3, INSIDE = 2, W = A * INSIDE };
+    uw_planner p = {.options = {.num_samples = N, .horizon = H, .noise_ar = 0.8f}, .width = W};
+    static const uw_solver_rules smooth = {.discrete = false}, choices = {.discrete = true};
+    static float shaped[N * H * W], want[N * H * W];
+    uw_rng rng = uw__rng(check_seed(6), UW_STREAM_TEST, 2);
+    uw__rng_fill_normal(&rng, want, N * H * W);
+    for (int discrete = 0; discrete < 2; discrete++) {
+        p.rules = discrete ? &choices : &smooth;
+        for (int32_t step = 0; step <= A; step += A) {
+            float expected[N * H * W / N];
+            memcpy(shaped, want, sizeof shaped);
+            memcpy(expected, want, sizeof expected);
+            p.dynamics.dims.step_dim = step;
+            uw__noise_shape(&p, shaped);
+            const size_t stride = step && !discrete ? A : W;
+            for (size_t j = stride; j < H * W; j++)
+                expected[j] = 0.8f * expected[j - stride] + sqrtf(1.0f - 0.8f * 0.8f) * expected[j];
+            for (size_t j = 0; j < H * W; j++) CHECK_NEAR(shaped[j], expected[j], 1e-6);
+        }
+    }
+}
+
 /* The coloured sequence by the textbook: transform, scale, transform back, divide by the deviation.
  */
 static void colour_by_dft(const float *x, int h, double beta, double *y) {
@@ -152,10 +178,10 @@ static void test_objective_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ar_moments),        cmocka_unit_test(test_ar_recurrence),
-        cmocka_unit_test(test_colour_is_the_dft), cmocka_unit_test(test_colour_edges),
-        cmocka_unit_test(test_distance),          cmocka_unit_test(test_objectives),
-        cmocka_unit_test(test_objective_faults),
+        cmocka_unit_test(test_ar_moments),          cmocka_unit_test(test_ar_recurrence),
+        cmocka_unit_test(test_ar_inside_decisions), cmocka_unit_test(test_colour_is_the_dft),
+        cmocka_unit_test(test_colour_edges),        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_objectives),          cmocka_unit_test(test_objective_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

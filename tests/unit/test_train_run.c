@@ -154,16 +154,70 @@ static void wrong_columns(void **state) {
     expect(train_here("data.uw", deep, &c, TRAIN_NEW, &r), UW_EINVAL, "too long", "shorter");
 }
 
-static void not_finite_data(void **state) {
+static void said(const char *text) {
+    if (!strstr(train_said, text)) fail_msg("no \"%s\" in: %s", text, train_said);
+}
+
+/* A missing number is named, and costs the windows that would read it, no more: 4 episodes of 12
+ * rows have 36 windows of 4 (none held out).  An action is read by the 3 windows that it leads on
+ * in, a state that frames are drawn from by all 4 that see it; the last row of an episode needs no
+ * action. */
+static void missing_numbers(void **state) {
+    (void)state;
+    static const struct {
+        int32_t row;
+        bool in_state;
+        const char *missing, *left_out;
+    } cases[] = {
+        {5, false, "WARN train: action: 1 numbers are missing", "WARN train: 3 of 36 windows"},
+        {5, true, "WARN train: state: 1 numbers are missing", "WARN train: 4 of 36 windows"},
+        {0, true, "WARN train: state: 1 numbers are missing", "WARN train: 1 of 36 windows"},
+        {TINY_ROWS - 1, true, "WARN train: state: 1 numbers are missing", "WARN train: 1 of 36"},
+        {TINY_ROWS - 1, false, "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char name[32], run_name[32];
+        uw_train_result r;
+        uw_train_config c = tiny_config(STEPS);
+        c.window = 4;
+        c.holdout = 0.0;
+        snprintf(name, sizeof name, "hole%zu.uw", i);
+        snprintf(run_name, sizeof run_name, "hole%zu", i);
+        tiny_record(tempdir_file(name), 4, TINY_ROWS, TINY_SIZE, 3, cases[i].row,
+                    cases[i].in_state);
+        CHECK_OK(train_here(name, run_name, &c, TRAIN_NEW, &r), &train_err);
+        assert_true(isfinite(r.loss));
+        said(cases[i].missing);
+        said(cases[i].left_out);
+        if (!cases[i].missing[0]) assert_null(strstr(train_said, "missing"));
+    }
+}
+
+/* Where no window is whole, nothing is trained. */
+static void nothing_but_holes(void **state) {
     (void)state;
     uw_train_result r;
-    const uw_train_config c = tiny_config(STEPS);
-    tiny_record(tempdir_file("nan-action.uw"), 4, TINY_ROWS, TINY_SIZE, 3, 5, false);
-    expect(train_here("nan-action.uw", "bad", &c, TRAIN_NEW, &r), UW_ENONFINITE,
-           "action: wanted a finite number, got nan in episode 1 row 5", "observe=");
-    tiny_record(tempdir_file("nan-state.uw"), 4, TINY_ROWS, TINY_SIZE, 3, TINY_ROWS - 1, true);
-    expect(train_here("nan-state.uw", "bad", &c, TRAIN_NEW, &r), UW_ENONFINITE,
-           "state: wanted a finite number, got nan in episode 1 row 11", "");
+    uw_train_config c = tiny_config(STEPS);
+    c.holdout = 0.0;
+    c.window = TINY_ROWS;
+    tiny_record(tempdir_file("holes.uw"), 2, TINY_ROWS, TINY_SIZE, 3, 5, true);
+    CHECK_OK(train_here("holes.uw", "half", &c, TRAIN_NEW, &r),
+             &train_err); /* episode 0 is whole */
+    const uw_column columns[] = {{.name = "a", .dtype = UW_DTYPE_F64, .num_dims = 0}};
+    uw_recorder *rec = NULL;
+    uw_err err = {0};
+    CHECK_OK(uw_recorder_open(tempdir_file("sparse.uw"), columns, 1, NULL, UW_OPEN_NEW, &rec, &err),
+             &err);
+    for (int t = 0; t < 40; t++) {
+        const double a = t % 2 ? sin(t) : (double)NAN;
+        CHECK_OK(uw_recorder_row(rec, (const void *const[]){&a}, &err), &err);
+    }
+    CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    CHECK_OK(uw_train_preset("identifiability", &c, &train_err), &train_err);
+    c.holdout = 0.0;
+    expect(train_here("sparse.uw", "bad", &c, TRAIN_NEW, &r), UW_ENONFINITE,
+           "a: episode 0 row 0: wanted a window of 2 frames without missing numbers", "observe=");
     assert_false(exists("bad"));
 }
 
@@ -250,7 +304,7 @@ static void machine_columns(void **state) {
            "square");
 }
 
-/* Without observe= every column of numbers but the actions is seen. */
+/* Without observe= every column of numbers that change is seen, but for actions and clocks. */
 static void default_sensors(void **state) {
     (void)state;
     uw_train_config c;
@@ -258,16 +312,20 @@ static void default_sensors(void **state) {
     uw_model *model = NULL;
     const uw_column columns[] = {{.name = "a", .dtype = UW_DTYPE_F64, .num_dims = 0},
                                  {.name = "flag", .dtype = UW_DTYPE_BOOL, .num_dims = 0},
-                                 {.name = "b", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}}};
+                                 {.name = "b", .dtype = UW_DTYPE_F32, .num_dims = 1, .shape = {2}},
+                                 {.name = "time", .dtype = UW_DTYPE_F64, .num_dims = 0},
+                                 {.name = "pump", .dtype = UW_DTYPE_F64, .num_dims = 0},
+                                 {.name = "lab", .dtype = UW_DTYPE_F64, .num_dims = 0}};
     uw_recorder *rec = NULL;
     uw_err err = {0};
-    CHECK_OK(uw_recorder_open(tempdir_file("plain.uw"), columns, 3, NULL, UW_OPEN_NEW, &rec, &err),
+    CHECK_OK(uw_recorder_open(tempdir_file("plain.uw"), columns, 6, NULL, UW_OPEN_NEW, &rec, &err),
              &err);
     for (int t = 0; t < 40; t++) {
         const double a = sin(t);
         const bool flag = t % 3 == 0;
         const float b[2] = {(float)t, (float)cos(t)};
-        const void *cells[] = {&a, &flag, b};
+        const double time = 0.1 * t, pump = 21.3, lab = t % 20 ? (double)NAN : t;
+        const void *cells[] = {&a, &flag, b, &time, &pump, &lab};
         CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
     }
     CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
@@ -277,6 +335,10 @@ static void default_sensors(void **state) {
     c.batch = 8;
     c.holdout = 0.0;
     CHECK_OK(train_here("plain.uw", "plain", &c, TRAIN_NEW, &r), &train_err);
+    said("train: the model sees a,b\n");
+    said("WARN train: time: a clock, not observed");
+    said("WARN train: pump: constant, not observed");
+    said("WARN train: lab: mostly missing, not observed");
     assert_true(isnan(r.validation_loss));
     CHECK_OK(uw_model_load(r.model_path, &model, &train_err), &train_err);
     assert_string_equal(uw_model_provenance(model)->observe, "a,b");
@@ -345,8 +407,9 @@ static void warns_of_collapse(void **state) {
     c.augment = UW_AUGMENT_NONE;
     c.sigreg_directions = 4;
     CHECK_OK(train_here("data.uw", "still", &c, TRAIN_NEW, &r), &train_err);
-    assert_non_null(strstr(train_said, "WARN step 153: sigreg is 0."));
+    assert_non_null(strstr(train_said, "WARN step 153: the latents do not spread: sigreg is 0."));
     assert_true(strstr(strstr(train_said, "sigreg is") + 1, "sigreg is") == NULL); /* once */
+    assert_true(r.gauges.alarms & UW_ALARM_SIGREG);
 
     /* Nothing holds the latents apart and decay pulls all weights to zero: they collapse. */
     c = tiny_config(160);
@@ -354,8 +417,35 @@ static void warns_of_collapse(void **state) {
     c.sigreg_weight = 0.0f;
     c.weight_decay = 50.0f;
     CHECK_OK(train_here("data.uw", "collapsed", &c, TRAIN_NEW, &r), &train_err);
-    assert_non_null(strstr(train_said, "a latent dimension is dead"));
+    assert_non_null(strstr(train_said, "the latents shrink towards a point"));
+    assert_true(r.gauges.alarms & UW_ALARM_SHRUNK);
     assert_true(r.min_variance < 1e-6);
+}
+
+/* Kept models: the untrained one, every so many steps, the same bits as the run's own; gone with
+ * the run. */
+static void milestones(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(6);
+    uw_train_result r;
+    uw_model *kept = NULL;
+    char sha[65];
+    c.milestone_every = 3;
+    CHECK_OK(train_here("data.uw", "kept", &c, TRAIN_NEW, &r), &train_err);
+    for (int step = 0; step <= 6; step += 3) {
+        char name[64];
+        snprintf(name, sizeof name, "kept/milestones/step-%08d.safetensors", step);
+        CHECK_OK(uw_model_load(tempdir_file(name), &kept, &train_err), &train_err);
+        uw_model_sha256(kept, sha);
+        assert_int_equal(strcmp(sha, r.tensors_sha256) == 0, step == 6);
+        uw_model_unload(kept);
+    }
+    c.milestone_every = 0;
+    CHECK_OK(train_here("data.uw", "kept", &c, TRAIN_OVERWRITE, &r), &train_err);
+    assert_string_equal(sha, r.tensors_sha256); /* keeping models changes no number */
+    assert_int_equal(
+        uw_model_load(tempdir_file("kept/milestones/step-00000003.safetensors"), &kept, &train_err),
+        UW_ENOTFOUND);
 }
 
 /* A time limit ends a run early but in order: its model is written, and a resume goes on to the
@@ -414,11 +504,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leaves_a_run),      cmocka_unit_test(log_rows),
         cmocka_unit_test(never_overwrites),  cmocka_unit_test(refuses_another_run),
-        cmocka_unit_test(wrong_columns),     cmocka_unit_test(not_finite_data),
-        cmocka_unit_test(sensor_columns),    cmocka_unit_test(machine_columns),
-        cmocka_unit_test(default_sensors),   cmocka_unit_test(varied_recording),
-        cmocka_unit_test(damaged_data),      cmocka_unit_test(not_finite_loss),
-        cmocka_unit_test(warns_of_collapse), cmocka_unit_test(time_limit),
+        cmocka_unit_test(wrong_columns),     cmocka_unit_test(missing_numbers),
+        cmocka_unit_test(nothing_but_holes), cmocka_unit_test(sensor_columns),
+        cmocka_unit_test(machine_columns),   cmocka_unit_test(default_sensors),
+        cmocka_unit_test(varied_recording),  cmocka_unit_test(damaged_data),
+        cmocka_unit_test(not_finite_loss),   cmocka_unit_test(warns_of_collapse),
+        cmocka_unit_test(milestones),        cmocka_unit_test(time_limit),
         cmocka_unit_test(full_disk),         cmocka_unit_test(two_trainers)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }

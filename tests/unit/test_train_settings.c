@@ -165,6 +165,10 @@ static void cross_checks(void **state) {
         {"sensors", "augment", "colour", "augment"},
         {"lewm", "window", "5", "window"},
         {"two_room", "precision", "bf16", "precision"},
+        {"two_room", "readout", "state", "readout_weight"},
+        {"two_room", "readout_weight", "1", "readout_weight"},
+        {"lewm", "extra_frames", "8", "extra_frames"},
+        {"lewm", "predictor_steps", "8", "predictor_steps"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uw_train_config c = preset(cases[i][0]);

@@ -1,4 +1,5 @@
 /* Windows: which rows they take, that they stay within episodes, and how episodes are split. */
+#include "dataset_internal.h"
 #include "recording.h"
 
 static char dir[64], path[96];
@@ -130,6 +131,43 @@ static void test_split(void **state) {
     uw_dataset_close(data);
 }
 
+/* Whether a window is free of row 5 of every third episode, asked twice each. */
+static bool keeps(void *arg, int64_t episode, int64_t row) {
+    ++*(int64_t *)arg;
+    return episode % 3 != 0 || row > 5 || row + 3 <= 5;
+}
+
+/* Kept windows in their order, runs cut where one is missing; nothing kept is no window. */
+static void test_keep(void **state) {
+    (void)state;
+    uw_dataset *data = NULL;
+    uw_windows *w = NULL;
+    uw_err err = {0};
+    int64_t asked = 0, i = 0, before;
+    record(UW_DTYPE_F32);
+    CHECK_OK(uw_dataset_open(path, &data, &err), &err);
+    CHECK_OK(uw_windows_new(data, 3, 1, 0.0, false, 7, &w, &err), &err);
+    before = uw_windows_count(w);
+    CHECK_OK(uw__windows_keep(w, keeps, &asked, &err), &err);
+    assert_int_equal(asked, 2 * before);
+    for (int32_t e = 0; e < EPISODES; e++) {
+        for (int32_t start = 0; start + 3 <= lengths[e]; start++) {
+            int64_t episode, row, unused = 0;
+            float action[3][2];
+            if (!keeps(&unused, e, start)) continue;
+            uw_windows_at(w, i, &episode, &row);
+            assert_int_equal(episode, e);
+            assert_int_equal(row, start);
+            CHECK_OK(uw_windows_read_actions(w, i++, 1, &action[0][0], &err), &err);
+            assert_true(action[1][0] == (float)(100 * e + start + 1));
+        }
+    }
+    assert_int_equal(uw_windows_count(w), i);
+    assert_true(i < before);
+    uw_windows_free(w);
+    uw_dataset_close(data);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     uw_dataset *data = NULL;
@@ -156,6 +194,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_split, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
     };
     return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
