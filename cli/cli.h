@@ -155,6 +155,8 @@ void cli_eval_free(uw_eval_result *results);
     {"compat", NULL, "the reference's defaults and mistakes", NULL},                                \
     {"deadline-ms", "MS", "stop refining after MS; 0 = no limit", "0"}
 int cli_planner(cli *c, uw_planner_options *options);
+/* Return the words of --solver, behind the last a NULL: the library's solvers, landmark and inverse. */
+const char *const *cli_solver_words(void);
 /* What a recording puts in place of latent distance (solver landmark) or of the search (solver inverse). */
 typedef struct cli_guide {
     uw_landmarks *map;

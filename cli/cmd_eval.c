@@ -161,6 +161,21 @@ static int open_data(cli *c, work *w) {
     return CLI_OK;
 }
 
+/* Neither file nor solver: the nearest of these, or all. */
+static void advise_rival(const char *given, uw_err *err) {
+    const char *const *words = cli_solver_words();
+    int32_t count = 0;
+    while (words[count]) count++;
+    const char *near = uw_nearest(given, words, count);
+    char list[160] = "";
+    for (int32_t i = 0; i < count; i++)
+        snprintf(list + strlen(list), sizeof list - strlen(list), " %s", words[i]);
+    if (near)
+        uw_err_fix(err, "did you mean %s?", near);
+    else
+        uw_err_fix(err, "--against takes a model's file or a solver's name:%s", list);
+}
+
 /* A solver's word, or a model's file. */
 static int open_rival(cli *c, work *w) {
     uw_err err = {0};
@@ -175,7 +190,7 @@ static int open_rival(cli *c, work *w) {
         if (guided || uw_solver_parse(w->against, &w->solver)) return CLI_OK;
     }
     const uw_status status = uw_model_load(w->against, &w->rival, &err);
-    if (status == UW_ENOTFOUND) uw_err_fix(&err, "--against takes a model's file or a solver's name");
+    if (status == UW_ENOTFOUND) advise_rival(w->against, &err);
     return status ? cli_fail(c, status, &err) : CLI_OK;
 }
 

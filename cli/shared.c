@@ -232,8 +232,7 @@ static int real(cli *c, const char *name, double high, float *out) {
     return code;
 }
 
-/* The library's solvers and the guided ones. */
-static const char *const *solver_words(void) {
+const char *const *cli_solver_words(void) {
     enum { MOST = 32 };
     static const char *words[MOST];
     const char *const *searching = uw_solver_words();
@@ -251,7 +250,7 @@ int cli_planner(cli *c, uw_planner_options *o) {
     const char *solver = cli_str(c, "solver", NULL), *objective = cli_str(c, "objective", NULL);
     static const char *const objectives[] = {"sum", "last", "min", NULL};
     const bool landmark = cli_is_landmark(solver), guided = landmark || cli_is_inverse(solver);
-    int code = solver ? cli_name(c, "solver", solver, solver_words()) : CLI_OK;
+    int code = solver ? cli_name(c, "solver", solver, cli_solver_words()) : CLI_OK;
     if (!code && objective) code = cli_name(c, "objective", objective, objectives);
     if (!code && guided && cli_flag(c, "compat"))
         code = cli_usage(c, "--compat", NULL, "the reference has no solver %s", solver);

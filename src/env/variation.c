@@ -169,7 +169,10 @@ uw_status uw_variation_parse(const uw_env_class *cls, const char *text, uw_varia
     const bool draw = text[length] == '~';
     if (!f && !(draw && is_group(cls, name))) {
         uw_fail(err, UW_EINVAL, "%s: variation: no factor '%s'", cls->name, name);
-        if (nearest) uw_err_fix(err, "did you mean %s?", nearest);
+        if (nearest)
+            uw_err_fix(err, "did you mean %s?", nearest);
+        else
+            uw_err_fix(err, "umwelt inspect %s lists its factors", cls->name);
         return UW_EINVAL;
     }
     const char *rest = text + length + 1;

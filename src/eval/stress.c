@@ -50,7 +50,8 @@ static uw_status refuse(const uw_env_class *cls, const char *name, uw_err *err) 
     if (near)
         uw_err_fix(err, "did you mean %s?", near);
     else
-        uw_err_fix(err, "for example agent.color,all");
+        uw_err_fix(err, "umwelt inspect %s lists its factors; all takes the usual ones at once",
+                   cls->name);
     return UW_ENOTFOUND;
 }
 

@@ -32,7 +32,35 @@ expect 2 eval run/model.safetensors --solver landmark --landmarks 0 --data d.uw
 expect 2 eval run/model.safetensors --solver landmark --compat --data d.uw
 expect 3 eval run/model.safetensors --solver landmark --data none.uw
 expect 2 stress run/model.safetensors --solver landmark
-says "no such solver"
+says "wanted --data"
+expect 0 stress run/model.safetensors --solver landmark --landmarks 9 --data d.uw --episodes 6 --factors agent.color --json
+json "d['nominal']['episodes'] == 6"
+# a policy of the recording in place of the search: fitted and kept, read again, of this model only
+tiny="--episodes 6 --budget 5 --data d.uw"
+expect 0 eval run/model.safetensors $tiny --solver inverse --policy p.safetensors --against cem --threads 1 --out i.csv --json
+json "d['success']['episodes'] == 6 and d['against']['name'] == 'cem' and d['plan_ms']['p50'] > 0"
+cp p.safetensors kept.safetensors
+expect 0 eval run/model.safetensors $tiny --solver inverse --policy p.safetensors --threads 2 --out i2.csv
+cmp p.safetensors kept.safetensors || fail "inverse: a policy that was there was written again"
+expect 0 eval run/model.safetensors $tiny --against inverse --policy other.safetensors --threads 2 --out i3.csv
+cmp p.safetensors other.safetensors || fail "inverse: the fit depends on the threads"
+cut -d, -f1-7,9- i.csv >one
+cut -d, -f1-7,9- i2.csv >two
+cut -d, -f1-7,9- i3.csv.against.csv >three
+cmp one two || fail "inverse: episodes of a policy that was read differ"
+cmp one three || fail "inverse: episodes as the other solver differ"
+expect 0 eval run/model.safetensors --episodes 6 --budget 5 --solver cem --policy p.safetensors --out first.csv
+expect 0 stress run/model.safetensors --solver inverse --policy p.safetensors --episodes 6 --factors agent.color --json
+expect 0 train d.uw --out run2 --set batch=2 --set sigreg_directions=8 --seed 1 --steps 2
+expect 5 eval run2/model.safetensors --episodes 6 --solver inverse --policy p.safetensors
+says "wanted one of model"
+says "got one of model"
+expect 5 eval run/model.safetensors --episodes 6 --solver inverse --policy run/model.safetensors
+expect 4 eval run/model.safetensors --episodes 6 --solver inverse --policy d.uw
+expect 2 eval run/model.safetensors --solver inverse
+says "wanted --data or --policy"
+expect 3 eval run/model.safetensors --solver inverse --policy none.safetensors
+expect 2 eval run/model.safetensors --solver inverse --compat --data d.uw
 expect 2 eval run/model.safetensors --solver gradiant
 says "did you mean gradient"
 expect 2 eval run/model.safetensors --solver mppi --num-samples 4 --num-elites 4
