@@ -118,8 +118,11 @@ json_t *cli_collect_json(const uw_collect_result *r);
 json_t *cli_train_json(const uw_train_result *r);
 json_t *cli_card_json(const uw_card *card);
 json_t *cli_probe_json(const uw_probe_report *r);
+json_t *cli_gauges_json(const uw_gauges *g);
+json_t *cli_run_curve_json(const uw_run_curve *curve);
 json_t *cli_surprise_json(const uw_surprise_report *r);
 json_t *cli_injection_json(const uw_injection_report *r);
+json_t *cli_fitness_json(const uw_fitness_report *r);
 /* success, baselines (drivers 1 ..), plan_ms; episode_table is added by the caller. */
 json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselines);
 /* "98.5 % [95.7, 99.7] (197 of 200)" */
@@ -128,9 +131,11 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
                     const uw_eval_result *baselines);
 void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count);
 void cli_print_probe(cli *c, const uw_probe_report *r);
+void cli_print_run_curve(cli *c, const uw_run_curve *curve);
 /* Events: `most` of them. */
 void cli_print_surprise(cli *c, const uw_surprise_report *r, int32_t most);
 void cli_print_injection(cli *c, const uw_injection_report *r);
+void cli_print_fitness(cli *c, const uw_fitness_report *r);
 /* Run the model's episodes and every baseline's. results: [UW_NUM_DRIVERS], freed by the caller.  With
  * options->resume, the table's path, finished episodes of each driver are kept at cli_eval_kept. */
 uw_status cli_eval_all(cli *c, const uw_model *model, const char *env, const uw_eval_options *options,

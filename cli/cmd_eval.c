@@ -15,6 +15,7 @@ static const cli_option options[] = {
     {"episodes", "N", "episodes; of random-goal, half of them hard", "200"},
     {"budget", "STEPS", "env steps per episode; 0 = the protocol's", "0"},
     {"replan", "K", "decisions of a plan carried out before the next; 0 = the protocol's", "0"},
+    {"distance", "NAME", "latent | readout: what the objective measures", "latent"},
     {"against", "B", "another model or solver, in the same episodes", NULL},
     {"variation", "F=V | F~sample", "fix or draw a factor of variation (repeatable)", NULL},
     {"video", "OUT.gif", "animation of the first three episodes (needs --data)", NULL},

@@ -10,6 +10,9 @@
 
 static const cli_option options[] = {
     {"preview", "OUT.png", "a sheet of frames of a dataset", NULL},
+    {"fitness", NULL, "what is wrong with a dataset, before anyone trains on it", NULL},
+    {"action", "A,B", "with --fitness: the columns of actions", "action"},
+    {"holdout", "F", "with --fitness: part of the episodes that training would hold out", "0.1"},
     {"pictures", "DIR", "a strip of pictures per factor of a world", NULL},
     {0},
 };
@@ -91,6 +94,20 @@ static uw_status write_preview(cli *c, const uw_dataset *data, const char *path,
     return s;
 }
 
+static uw_status tell_fitness(cli *c, const char *path, uw_err *err) {
+    uw_fitness_options o = {.action = cli_str(c, "action", NULL), .split_seed = c->seed, .seed = c->seed};
+    uw_fitness_report *r = malloc(sizeof *r);
+    if (!r) return uw_fail(err, UW_ENOMEM, "%s: out of memory", path);
+    cli_number(c, "holdout", 0.1, 1e-6, 0.999999, &o.holdout); /* run has checked it */
+    const uw_status s = uw_fitness_run(c->ctx, path, &o, r, err);
+    if (!s) {
+        json_object_set_new(c->result, "fitness", cli_fitness_json(r));
+        cli_print_fitness(c, r);
+    }
+    free(r);
+    return s;
+}
+
 static uw_status inspect_dataset(cli *c, const char *path, uw_err *err) {
     uw_dataset *data = NULL;
     uw_status s = uw_dataset_open(path, &data, err);
@@ -111,6 +128,7 @@ static uw_status inspect_dataset(cli *c, const char *path, uw_err *err) {
     s = print_columns(c, data, err);
     const char *preview = cli_str(c, "preview", NULL);
     if (!s && preview) s = write_preview(c, data, preview, err);
+    if (!s && cli_flag(c, "fitness")) s = tell_fitness(c, path, err);
     uw_dataset_close(data);
     return s;
 }
@@ -336,7 +354,12 @@ static int run(cli *c) {
     if (cli_flag(c, misplaced))
         return cli_usage(c, path, is_world ? "a world has --pictures DIR" : "a dataset has --preview OUT.png",
                          "no --%s here", misplaced);
+    if (is_world && cli_flag(c, "fitness"))
+        return cli_usage(c, path, "collect from it first", "--fitness looks at a dataset, wanted one");
     if (is_world) return inspect_world(c, world);
+    double holdout;
+    const int code = cli_number(c, "holdout", 0.1, 1e-6, 0.999999, &holdout);
+    if (code) return code;
 
     uw_err err = {0};
     uw_format format;
@@ -351,11 +374,17 @@ static int run(cli *c) {
     case UW_FORMAT_CSV: s = inspect_foreign(c, path, &err); break;
     case UW_FORMAT_HDF5:
     case UW_FORMAT_FOLDER:
-        s = cli_str(c, "preview", NULL) ? inspect_foreign(c, path, &err) : inspect_in_place(c, path, &err);
+        s = cli_str(c, "preview", NULL) || cli_flag(c, "fitness") ? inspect_foreign(c, path, &err)
+                                                                  : inspect_in_place(c, path, &err);
         break;
     case UW_FORMAT_SAFETENSORS:
-    case UW_FORMAT_PT: s = inspect_weights(c, path, &err); break;
-    case UW_FORMAT_CHECKPOINT: s = inspect_checkpoint(c, path, &err); break;
+    case UW_FORMAT_PT:
+    case UW_FORMAT_CHECKPOINT:
+        if (cli_flag(c, "fitness"))
+            return cli_usage(c, path, "a model has umwelt probe and umwelt certify",
+                             "--fitness looks at a dataset, wanted one");
+        s = format == UW_FORMAT_CHECKPOINT ? inspect_checkpoint(c, path, &err) : inspect_weights(c, path, &err);
+        break;
     case UW_FORMAT_PNG:
     case UW_FORMAT_UNKNOWN:
         s = uw_fail(&err, UW_EUNSUPPORTED, "%s: %s, wanted a dataset, model, checkpoint, npz or csv", path,
@@ -371,8 +400,10 @@ const cli_verb cli_inspect = {
     .summary = "what is in a file, or a world",
     .arguments = "FILE|WORLD",
     .about = "Say what a dataset, model, checkpoint, .safetensors, .pt, .npz or .csv holds: columns with units and ranges, "
-             "tensors, provenance.  With a world's name: its factors of variation.",
+             "tensors, provenance.  With --fitness: what is wrong with a dataset, and what to do about it.  With a world's "
+             "name: its factors of variation.",
     .examples = "  umwelt inspect experience.uw --preview frames.png\n"
+                "  umwelt inspect plant.csv --fitness --action valve,pump\n"
                 "  umwelt inspect run/model.safetensors --json\n"
                 "  umwelt inspect two_room --pictures two_room\n",
     .min_args = 1,

@@ -53,41 +53,6 @@ json_t *cli_card_json(const uw_card *card) {
                      "worst", worst);
 }
 
-static json_t *drift_json(const uw_probe_report *r) {
-    json_t *drift = json_array();
-    for (int32_t i = 0; i < r->num_drift; i++) {
-        const uw_drift_row *d = &r->drift[i];
-        json_array_append_new(drift, json_pack("{s:i,s:o,s:o,s:o,s:o}", "step", d->step, "error",
-                                               number(d->error), "persistence", number(d->persistence),
-                                               "ratio", number(d->ratio), "rmse", number(d->rmse)));
-    }
-    return drift;
-}
-
-json_t *cli_probe_json(const uw_probe_report *r) {
-    json_t *probes = json_object(), *eigenvalues = json_array(), *geometry = json_null();
-    for (int32_t i = 0; i < r->num_probes; i++) {
-        const uw_probe_row *p = &r->probes[i];
-        json_t *row = json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "r2", number(p->r2), "r", number(p->r),
-                                "rmse", number(p->rmse), "unit", p->unit, "mlp_r2", number(p->mlp_r2),
-                                "mlp_r", number(p->mlp_r), "shuffled_r2", number(p->shuffled_r2));
-        json_object_set_new(probes, p->column, row);
-    }
-    for (int32_t i = 0; i < r->num_eigenvalues; i++)
-        json_array_append_new(eigenvalues, number(r->eigenvalues[i]));
-    if (r->geometry.known)
-        geometry = json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "rho_path", number(r->geometry.rho_path),
-                             "rho_euclid", number(r->geometry.rho_euclid), "hard_rho_path",
-                             number(r->geometry.hard_rho_path), "hard_rho_euclid",
-                             number(r->geometry.hard_rho_euclid), "stretch",
-                             number(r->geometry.stretch), "misleads",
-                             uw_geometry_misleads(&r->geometry));
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "probes", probes, "drift", drift_json(r),
-                     "effective_rank", number(r->effective_rank), "participation",
-                     number(r->participation), "eigenvalues", eigenvalues, "geometry", geometry, "rows",
-                     (json_int_t)r->rows, "episodes", (json_int_t)r->episodes);
-}
-
 json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselines) {
     json_t *rates = json_object();
     for (int d = UW_DRIVER_MODEL + 1; d < UW_NUM_DRIVERS; d++) {
@@ -163,33 +128,6 @@ void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *tit
     }
     cli_say(c, "  * = this factor was not varied in training\n");
     if (ours) cli_say(c, "  + = a factor of ours, which stable-worldmodel does not have\n");
-}
-
-void cli_print_probe(cli *c, const uw_probe_report *r) {
-    cli_say(c, "\nWhat the latent knows: effective rank %.1f of %d (participation %.1f); %lld frames, %lld "
-               "episodes\n",
-            r->effective_rank, r->num_eigenvalues, r->participation, (long long)r->rows,
-            (long long)r->episodes);
-    for (int32_t i = 0; i < r->num_probes; i++) {
-        const uw_probe_row *p = &r->probes[i];
-        cli_say(c, "  %-20s linear R2 %.4f, r %.4f, error %.2f %s (shuffled labels: R2 %.2f)\n", p->column,
-                p->r2, p->r, p->rmse, p->unit, p->shuffled_r2);
-    }
-    if (r->num_drift) cli_say(c, "  open-loop prediction, error / error of \"nothing changes\":\n");
-    for (int32_t i = 0; i < r->num_drift; i++) {
-        const uw_drift_row *d = &r->drift[i];
-        if (d->step > 4 && d->step % 4) continue;
-        cli_say(c, "    after %2d decisions  %.3f", d->step, d->ratio);
-        if (isfinite(d->rmse)) cli_say(c, "   (%.1f %s)", d->rmse, r->probes[0].unit);
-        cli_say(c, "\n");
-    }
-    if (r->geometry.known)
-        cli_say(c, "  geometry: latent distance follows path length with rank correlation %.2f across rooms "
-                   "(Euclid %.2f); stretch across the wall %.1f\n",
-                r->geometry.hard_rho_path, r->geometry.hard_rho_euclid, r->geometry.stretch);
-    if (uw_geometry_misleads(&r->geometry))
-        cli_say(c, "  latent distance is no guide round obstacles here: plan with umwelt eval --solver landmark "
-                   "--data D.uw\n");
 }
 
 /* Baselines that mean something: a replay needs a recording; true dynamics a state that says everything, and a

@@ -35,7 +35,7 @@ typedef enum uw_finding {
     UW_HOLDS = 0,
     UW_DOUBTFUL = 1,    /* between the two thresholds */
     UW_VIOLATED = 2,
-    UW_CANNOT_TELL = 3  /* the interval spans both thresholds, or the data lack what is needed: see note */
+    UW_CANNOT_TELL = 3  /* more data could decide either way, or they lack what is needed: see note */
 } uw_finding;
 
 /* One number behind a finding.  pass < fail: small is good; pass > fail: large is good; both NaN: shown for

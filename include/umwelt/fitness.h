@@ -24,9 +24,9 @@ typedef enum uw_fitness_verdict {
 /* Return "good", "note", "bad" or "cannot tell". */
 UW_API const char *uw_fitness_verdict_str(uw_fitness_verdict verdict);
 
-/* One finding.  Names: "missing numbers", "constant columns", "stuck sensors", "outliers", "clock",
- * "duplicates", "split overlap", "state coverage", "action coverage", "actions matter", "episodes".  A check
- * that has several objects to complain about has one row for each. */
+/* One finding.  Names: "episodes", "missing numbers", "constant numbers", "stuck sensors", "outliers",
+ * "clock", "duplicates", "split overlap", "state coverage", "action coverage", "actions matter".  A check that has
+ * several objects to complain about has one row for each; one that has none has one row that says so. */
 typedef struct uw_fitness_check {
     char name[32];
     char object[80]; /* "state[2]", "episode 17", or "" for the whole recording */
@@ -56,6 +56,7 @@ typedef struct uw_action_effect {
 } uw_action_effect;
 
 typedef struct uw_fitness_options {
+    const char *action;  /* comma-separated columns; NULL = "action" */
     double holdout;      /* of the split that training would make; 0 = 0.1 */
     uint64_t split_seed; /* of that split */
     uint64_t seed;       /* of the shuffles */

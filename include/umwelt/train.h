@@ -84,7 +84,7 @@ typedef struct uw_train_config {
     int32_t milestone_every;  /* steps between models kept in run/milestones/, the first before any step; 0 = none */
 } uw_train_config;
 
-/* Fill a preset: "two_room", "two_room_robust", "lewm", "identifiability", "sensors".
+/* Fill a preset: "two_room", "two_room_robust", "lewm", "identifiability", "sensors", "pusht".
  * Returns UW_ENOTFOUND with a "did you mean". */
 UW_API uw_status uw_train_preset(const char *name, uw_train_config *config, uw_err *err);
 /* Return the names of the presets, NULL-terminated. */

@@ -72,6 +72,43 @@ static uw_train_config two_room_robust(void) {
     return c;
 }
 
+/* PushT from recordings of its push policy, one env step a row: first an encoder that can tell
+ * where agent and block are, with labels and many single frames, then a predictor that has seen
+ * millions of contacts. */
+static uw_train_config pusht(void) {
+    uw_train_config c = two_room();
+    c.model = (uw_model_config){
+        .input = UW_INPUT_CENTRED,
+        .image_size = 64,
+        .frameskip = 5,
+        .history_size = 1,
+        .action_history = 1,
+        .encoder = UW_ENCODER_CONV,
+        .conv_layers = 3,
+        .conv_channels = {32, 64, 64},
+        .conv_kernel = {4, 3, 3},
+        .conv_stride = {4, 2, 2},
+        .conv_pad = {0, 1, 1},
+        .conv_norm = UW_CONV_NORM_BATCH,
+        .projector_dim = 256,
+        .latent_dim = 32,
+        .predictor = UW_PREDICTOR_MLP,
+        .predictor_mlp_dim = 512,
+    };
+    c.batch = 32;
+    c.extra_frames = 256;
+    c.steps = 8000;
+    c.predictor_steps = 8000;
+    c.prediction_weight = c.rollout_weight = 0.5f;
+    c.prediction_ramp = 0.3f;
+    c.sigreg_weight = 0.5f;
+    snprintf(c.readout, sizeof c.readout, "state[0-3],state[4]:rad");
+    c.readout_weight = 10.0f;
+    c.holdout = 0.02;
+    c.gauge_every = 50;
+    return c;
+}
+
 /* The published size and setting.  The schedule is that of 100 epochs, stopped after 10, as its
  * authors do: the learning rate hardly leaves its peak. */
 static uw_train_config lewm(void) {
@@ -176,13 +213,13 @@ static const struct preset {
 } presets[] = {
     {"two_room", two_room}, {"two_room_robust", two_room_robust},
     {"lewm", lewm},         {"identifiability", identifiability},
-    {"sensors", sensors},
+    {"sensors", sensors},   {"pusht", pusht},
 };
 enum { NUM_PRESETS = sizeof presets / sizeof presets[0] };
 
 const char *const *uw_train_presets(void) {
     static const char *const names[NUM_PRESETS + 1] = {
-        "two_room", "two_room_robust", "lewm", "identifiability", "sensors", NULL,
+        "two_room", "two_room_robust", "lewm", "identifiability", "sensors", "pusht", NULL,
     };
     return names;
 }
@@ -199,7 +236,8 @@ uw_status uw_train_preset(const char *name, uw_train_config *config, uw_err *err
     if (nearest) {
         uw_err_fix(err, "did you mean %s?", nearest);
     } else {
-        uw_err_fix(err, "presets: two_room, two_room_robust, lewm, identifiability, sensors");
+        uw_err_fix(err,
+                   "presets: two_room, two_room_robust, lewm, identifiability, sensors, pusht");
     }
     return UW_ENOTFOUND;
 }

@@ -23,7 +23,7 @@ static void presets_are_valid(void **state) {
         assert_string_equal(c.preset, *name);
         CHECK_OK(uw__settings_check(&c, &err), &err);
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, 6);
     uw_train_config c;
     assert_int_equal(uw_train_preset("two_rooms", &c, &err), UW_ENOTFOUND);
     assert_non_null(strstr(err.fix, "two_room"));
