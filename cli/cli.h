@@ -173,7 +173,8 @@ typedef struct cli_guide {
 #define CLI_GUIDE_OPTIONS                                                                          \
     {"landmarks", "L", "places on the map of --solver landmark (CEM by decisions to the goal)", "512"}, \
     {"policy", "FILE", "policy of --solver inverse: read, or fitted to --data and kept there; with a " \
-                       "solver that searches: its first candidate", NULL}
+                       "solver that searches: its first candidate", NULL},                         \
+    {"policy-steps", "N", "updates of a policy that is fitted", "20000"}
 /* True for the solver that is CEM with the costs of uw_landmarks, and for the one that is uw_policy; word may be
  * NULL. */
 bool cli_is_landmark(const char *solver);

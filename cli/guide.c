@@ -38,7 +38,8 @@ int cli_guide_check(cli *c, const char *solver, const char *against) {
     if (cli_flag(c, "landmarks") && !landmark)
         return cli_usage(c, "--landmarks", NULL, "wanted --solver landmark");
     int32_t count;
-    return cli_int(c, "landmarks", 512, 1, UW_MAX_LANDMARKS, &count);
+    const int code = cli_int(c, "landmarks", 512, 1, UW_MAX_LANDMARKS, &count);
+    return code ? code : cli_int(c, "policy-steps", 0, 1, UW_MAX_POLICY_STEPS, &count);
 }
 
 bool cli_policy_first(const cli *c) {
@@ -50,7 +51,8 @@ static uw_status make_policy(cli *c, const uw_model *model, double holdout, uint
                              cli_guide *g, uw_err *err) {
     const char *file = cli_str(c, "policy", NULL);
     if (is_file(file)) return uw_policy_load(c->ctx, model, file, &g->policy, err);
-    const uw_policy_options o = {.holdout = holdout, .holdout_seed = holdout_seed, .seed = c->seed};
+    uw_policy_options o = {.holdout = holdout, .holdout_seed = holdout_seed, .seed = c->seed};
+    cli_int(c, "policy-steps", 0, 1, UW_MAX_POLICY_STEPS, &o.steps);
     uw_status s = uw_policy_fit(c->ctx, model, cli_str(c, "data", NULL), &o, &g->policy, err);
     if (!s && file) s = uw_policy_save(g->policy, file, false, err);
     return s;

@@ -23,7 +23,7 @@ enum { UW_MAX_POLICY_HORIZON = 4096, UW_MAX_POLICY_STEPS = 1000000 };
 /* Zero in a field means the value behind "0 =". */
 typedef struct uw_policy_options {
     int32_t horizon;  /* K: goals lie 1 .. K decisions ahead, 1 .. UW_MAX_POLICY_HORIZON; 0 = 20 */
-    int32_t steps;    /* updates of 256 windows, 1 .. UW_MAX_POLICY_STEPS; 0 = 10000 */
+    int32_t steps;    /* updates of 256 windows, 1 .. UW_MAX_POLICY_STEPS; 0 = 20000 */
     int64_t max_rows; /* encoded at most, whole episodes spread evenly; 0 = 65536 */
     double holdout;   /* fraction of episodes left out, as in training; 0 = none */
     uint64_t holdout_seed;

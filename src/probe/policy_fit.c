@@ -15,7 +15,7 @@
 #include "policy_internal.h"
 #include "rng.h"
 
-enum { HORIZON = 20, STEPS = 10000, ROWS = 65536, BATCH = 256 };
+enum { HORIZON = 20, STEPS = 20000, ROWS = 65536, BATCH = 256 };
 static const double QUANTILE = 0.1, RATE = 2e-3;
 
 /* What the recording gives. */

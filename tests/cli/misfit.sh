@@ -47,6 +47,7 @@ says "wanted 32 x 32 as the model sees, got 48 x 48"
 for solver in cem landmark inverse; do
     data="--data d.uw"
     [ $solver = cem ] && data=
+    [ $solver = inverse ] && data="$data --policy-steps 30"
     expect 0 plan $model --obs p32.png --goal p32.png --solver $solver --horizon 3 $data --json
     json "len(d['actions']) == 3 and len(d['distance']) == 3"
 done

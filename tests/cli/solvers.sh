@@ -36,7 +36,7 @@ says "wanted --data"
 expect 0 stress run/model.safetensors --solver landmark --landmarks 9 --data d.uw --episodes 6 --factors agent.color --json
 json "d['nominal']['episodes'] == 6"
 # a policy of the recording in place of the search: fitted and kept, read again, of this model only
-tiny="--episodes 6 --budget 5 --data d.uw"
+tiny="--episodes 6 --budget 5 --data d.uw --policy-steps 30"
 expect 0 eval run/model.safetensors $tiny --solver inverse --policy p.safetensors --against cem --threads 1 --out i.csv --json
 json "d['success']['episodes'] == 6 and d['against']['name'] == 'cem' and d['plan_ms']['p50'] > 0"
 cp p.safetensors kept.safetensors
