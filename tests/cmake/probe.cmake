@@ -5,3 +5,4 @@ uw_test(test_statistics SOURCES unit/test_statistics.c MODULES probe LABELS unit
 uw_test(test_surprise SOURCES unit/test_surprise.c MODULES probe LABELS unit)
 uw_test(test_injection SOURCES unit/test_injection.c MODULES probe LABELS unit)
 uw_test(test_certify SOURCES unit/test_certify.c MODULES probe LABELS unit)
+uw_test(test_fitness SOURCES unit/test_fitness.c MODULES probe LABELS unit)
