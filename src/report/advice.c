@@ -1,8 +1,8 @@
 /* "When not to trust it": plain sentences, each derived from a number of the report.
  *
  * The thresholds are those that separated good from bad models when the recipe was made: drift at
- * four decisions below 0.10 of persistence, latent distance that follows the way across rooms better
- * than the straight line, a factor that keeps 90 % of the nominal rate. */
+ * four decisions below 0.10 of persistence, latent distance that follows the way across rooms
+ * better than the straight line, a factor that keeps 90 % of the nominal rate. */
 #include "report_internal.h"
 
 #include <math.h>
