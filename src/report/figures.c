@@ -222,13 +222,12 @@ static bool drift_chart(const uw_report *r, bool in_unit, uw_svg_dress dress, uw
             other[1][k] = in_unit ? d->head_rmse : d->head_ratio;
         }
         if (p->num_drift < 1 || !any_finite(y[i], p->num_drift)) continue;
-        series[n++] =
-            (uw_svg_series){.name = r->in->num_sides > 1 || !in_unit ? uw__side_title(r, i) : NULL,
-                            .colour = i,
-                            .x = x[i],
-                            .y = y[i],
-                            .n = p->num_drift,
-                            .markers = true};
+        series[n++] = (uw_svg_series){.name = uw__side_title(r, i),
+                                      .colour = i,
+                                      .x = x[i],
+                                      .y = y[i],
+                                      .n = p->num_drift,
+                                      .markers = true};
     }
     if (!n) return false;
     static const char *const rival[2] = {"a linear model of the latents", "predictor fitted anew"};

@@ -16,9 +16,9 @@ static uw_interval share_of(double r2, const double ci[2]) {
 bool uw__figure_probes(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                        uw_text *csv) {
     enum { MAX_COLUMNS = 6, READERS = 6 }; /* the table has every column */
-    static const char *const reader[READERS] = {
-        "linear probe",    "small MLP",         "linear, of a window of frames",
-        "pixels' own PCA", "untrained encoder", "shuffled labels"};
+    static const char *const reader[READERS] = {"linear probe",       "small MLP",
+                                                "linear on a window", "pixels' own PCA",
+                                                "untrained encoder",  "shuffled labels"};
     const uw_probe_report *p = r->in->sides[side].probe;
     if (!p || p->num_probes < 1) return false;
     uw_interval_row rows[MAX_COLUMNS * READERS] = {0};

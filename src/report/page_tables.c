@@ -56,8 +56,7 @@ static void training_facts(uw_text *out, const uw_train_result *t) {
 
 static void architecture(uw_text *out, const uw_model_config *c) {
     static const char *const encoder[] = {"convolutions", "vision transformer", "MLP", "couplings"};
-    static const char *const predictor[] = {"residual MLP predictor",
-                                            "AdaLN transformer predictor",
+    static const char *const predictor[] = {"residual MLP predictor", "AdaLN transformer predictor",
                                             "no predictor"};
     fact_open(out, "network");
     if ((unsigned)c->encoder < 4) uw__text_add(out, encoder[c->encoder]);
@@ -120,12 +119,13 @@ static void r2_cell(uw_text *out, double v, bool low) {
 
 static void r2_ci_cell(uw_text *out, double r2, const double ci[2], bool low) {
     uw__text_add(out, low ? "<td class=\"low\">" : "<td>");
-    uw__text_exact(out, r2, r2 > 0.995 ? 4 : r2 > 0.95 ? 3 : 2);
+    const int decimals = r2 > 0.995 ? 4 : r2 > 0.95 ? 3 : 2;
+    uw__text_exact(out, r2, decimals);
     if (isfinite(ci[0])) {
         uw__text_add(out, " <small>");
-        uw__text_exact(out, ci[0], 2);
+        uw__text_exact(out, ci[0], decimals);
         uw__text_add(out, "\xE2\x80\xA6");
-        uw__text_exact(out, ci[1], 2);
+        uw__text_exact(out, ci[1], decimals);
         uw__text_add(out, "</small>");
     }
     uw__text_add(out, "</td>");
@@ -143,8 +143,7 @@ static void error_cell(uw_text *out, const uw_probe_row *row) {
 
 static void excluded_words(uw_text *out, const uw_probe_report *p) {
     if (p->num_excluded < 1) return;
-    uw__text_printf(out, "<details><summary>%d numbers were left out</summary><ul>",
-                    p->num_excluded);
+    uw__text_printf(out, "<details><summary>numbers left out: %d</summary><ul>", p->num_excluded);
     for (int32_t i = 0; i < p->num_excluded; i++) {
         uw__text_add(out, "<li>");
         uw__text_escape(out, p->excluded[i].column);
