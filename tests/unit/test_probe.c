@@ -665,7 +665,8 @@ static void test_wrong_inputs_are_told(void **state) {
                                                    .predictor = UW_PREDICTOR_MLP,
                                                    .predictor_mlp_dim = 16},
                                  "stata", "");
-    assert_int_equal(uw_probe_run(ctx, other, path, NULL, r, &err), UW_ENOTFOUND);
+    assert_int_equal(uw_probe_run(ctx, other, path, NULL, r, &err), UW_ESHAPE);
+    assert_non_null(strstr(err.text, "stata"));
     assert_non_null(strstr(err.fix, "state"));
     uw_model_unload(other);
     free(r);
