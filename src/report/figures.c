@@ -326,6 +326,19 @@ static const uw_card_cell *find_cell(const uw_card *card, const uw_card_cell *li
     return NULL;
 }
 
+/* How a factor was changed; of one model, too, whether it had met that in training. */
+static void cell_note(const uw_card_cell *cell, bool both, char *text, size_t size) {
+    const bool random = strcmp(cell->value, "random") == 0;
+    const char *how = uw__value_title(cell->value), *space = *cell->at ? " " : "";
+    const char *met = cell->in_training ? "seen in training" : "never in training";
+    if (both)
+        snprintf(text, size, "%s%s%s", how, space, cell->at);
+    else if (random)
+        snprintf(text, size, "%s", met);
+    else
+        snprintf(text, size, "%s%s%s, %s", how, space, cell->at, met);
+}
+
 bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                            uw_text *csv) {
     (void)side;
@@ -335,6 +348,7 @@ bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress,
     const uw_card *lead = card[0] ? card[0] : card[1];
     if (!lead) return false;
     uw_interval_row rows[UW_MAX_CARD_CELLS + 1] = {0};
+    char notes[UW_MAX_CARD_CELLS][128];
     rows[0] = (uw_interval_row){
         .label = "nominal",
         .note = "nothing changed",
@@ -343,11 +357,11 @@ bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress,
     uw__csv_add(csv, "side,factor,value,in_training,episodes,successes,rate,low,high\n");
     for (int32_t i = 0; i < lead->num_cells; i++) {
         const uw_card_cell *cell = &lead->cells[i], *other = both ? find_cell(card[1], cell) : NULL;
+        cell_note(cell, both, notes[i], sizeof notes[i]);
         rows[i + 1] = (uw_interval_row){
             .label = uw__factor_title(cell->factor),
-            .note = both                ? uw__value_title(cell->value)
-                    : cell->in_training ? "seen in training"
-                                        : "never in training",
+            .note = notes[i],
+            .colour = cell->in_training ? 0 : 1,
             .of = {uw__interval_of(&cell->rate), uw__interval_of(other ? &other->rate : NULL)}};
     }
     for (int32_t k = 0; k < 2; k++) {
