@@ -216,6 +216,7 @@ static int run(cli *c) {
     uw_status status = uw_model_load(c->args[0], &model, &err);
     if (!status) status = calibration(c, model, &o, &surprise, &err);
     if (!status && c->out && surprise) status = uw_surprise_save(surprise, c->out, c->force, &err);
+    if (status == UW_EEXIST) uw_err_fix(&err, "give another path, or --force");
     if (status == UW_EINTERRUPTED) {
         code = cli_interrupted(c, "the same command");
     } else if (status) {

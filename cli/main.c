@@ -7,11 +7,11 @@
 #include "names.h"
 
 extern const cli_verb cli_demo, cli_collect, cli_inspect, cli_convert, cli_train, cli_eval, cli_stress,
-    cli_plan, cli_play, cli_probe, cli_report, cli_surprise, cli_bench, cli_doctor;
+    cli_plan, cli_play, cli_probe, cli_certify, cli_report, cli_surprise, cli_bench, cli_doctor;
 
 const cli_verb *const cli_verbs[] = {
     &cli_demo, &cli_collect, &cli_inspect, &cli_convert, &cli_train,  &cli_eval,
-    &cli_stress, &cli_plan,  &cli_play,    &cli_probe,   &cli_report, &cli_surprise, &cli_bench,
+    &cli_stress, &cli_plan,  &cli_play,    &cli_probe,   &cli_certify, &cli_report, &cli_surprise, &cli_bench,
     &cli_doctor, NULL,
 };
 

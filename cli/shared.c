@@ -46,6 +46,8 @@ json_t *cli_card_json(const uw_card *card) {
         json_object_set_new(rate, "of_nominal", number(cell->of_nominal));
         json_object_set_new(rate, "in_training", json_boolean(cell->in_training));
         json_object_set_new(rate, "ours", json_boolean(cell->ours));
+        if (*cell->at) json_object_set_new(rate, "at", json_string(cell->at));
+        json_object_set_new(rate, "no_way", json_integer(cell->no_way));
         json_object_set_new(factor, cell->value, rate);
     }
     const char *worst = card->num_cells ? card->cells[card->worst].factor : "";
@@ -104,26 +106,38 @@ void cli_print_eval(cli *c, const char *title, const uw_eval_result *model,
                 uw_split_str(model->split), (long long)model->short_episodes);
 }
 
+/* What a row of the card changes: "wall.thickness max 41", with + where it is ours. */
+static const char *cell_title(const uw_card_cell *cell, char *text, size_t size) {
+    snprintf(text, size, "%s %s%s%s%s", cell->factor, cell->value, *cell->at ? " " : "", cell->at,
+             cell->ours ? " +" : "");
+    return text;
+}
+
 void cli_print_cards(cli *c, const uw_card *const *cards, const char *const *titles, int count) {
-    cli_say(c, "\nRobustness card: success with its exact 95 %% interval\n  %-24s", "what changes");
-    for (int k = 0; k < count; k++) cli_say(c, " %-36s", titles[k]);
-    cli_say(c, "\n  %-24s", "nothing (nominal)");
-    char text[64];
+    char text[64], name[160];
     bool ours = false;
+    int width = 24;
+    for (int32_t i = 0; i < cards[0]->num_cells; i++) {
+        const int length = (int)strlen(cell_title(&cards[0]->cells[i], name, sizeof name));
+        width = length > width ? length : width;
+        ours = ours || cards[0]->cells[i].ours;
+    }
+    cli_say(c, "\nRobustness card: success with its exact 95 %% interval\n  %-*s", width, "what changes");
+    for (int k = 0; k < count; k++) cli_say(c, " %-36s", titles[k]);
+    cli_say(c, "\n  %-*s", width, "nothing (nominal)");
     for (int k = 0; k < count; k++) cli_say(c, " %-36s", cli_rate_text(&cards[k]->nominal, text));
     cli_say(c, "\n");
     for (int32_t i = 0; i < cards[0]->num_cells; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "%s %s%s", cards[0]->cells[i].factor, cards[0]->cells[i].value,
-                 cards[0]->cells[i].ours ? " +" : "");
-        ours = ours || cards[0]->cells[i].ours;
-        cli_say(c, "  %-24s", name);
+        cli_say(c, "  %-*s", width, cell_title(&cards[0]->cells[i], name, sizeof name));
         for (int k = 0; k < count; k++) {
             const uw_card_cell *cell = &cards[k]->cells[i];
             cli_say(c, " %s%-*s", cli_rate_text(&cell->rate, text),
                     (int)(36 - strlen(cli_rate_text(&cell->rate, text))),
                     cell->in_training ? "" : " *");
         }
+        if (cards[0]->cells[i].no_way)
+            cli_say(c, " %d of %d have no way to the goal", cards[0]->cells[i].no_way,
+                    cards[0]->cells[i].rate.episodes);
         cli_say(c, "\n");
     }
     cli_say(c, "  * = this factor was not varied in training\n");

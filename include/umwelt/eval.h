@@ -182,14 +182,16 @@ UW_API double uw_mcnemar(int32_t only_first, int32_t only_second);
 
 /* ---- robustness card ----------------------------------------------------------------------------- */
 
-enum { UW_MAX_CARD_CELLS = 64 };
+enum { UW_MAX_CARD_CELLS = 96 };
 typedef struct uw_card_cell {
     char factor[48];   /* "agent.color", "all", "goal.colors" */
     char value[24];    /* "random", "min", "max" */
+    char at[48];       /* the value of min and max as text: "12.7", "197,197,197", "horizontal"; else "" */
     uw_rate rate;
     double of_nominal; /* rate / nominal rate */
-    bool in_training;  /* the model's provenance names the factor */
+    bool in_training;  /* the model's provenance names every factor that the cell changes */
     bool ours;         /* of a factor that stable-worldmodel does not have */
+    int32_t no_way;    /* episodes whose goal no path leads to (a door behind a wall): nobody reaches those */
 } uw_card_cell;
 typedef struct uw_card {
     uw_rate nominal;
@@ -198,13 +200,36 @@ typedef struct uw_card {
     int32_t worst; /* index of the worst cell */
     double seconds;
 } uw_card;
-/* Success under each factor, drawn anew in every episode, in the same episodes for each cell.
+
+/* What a card has cells for. */
+typedef struct uw_card_options {
+    const char *factors; /* nullable: the usual card; else a comma-separated list, see uw_card_run */
+    const char *values;  /* comma-separated, of "min", "max", "random"; NULL = "random" */
+} uw_card_options;
+
+/* Success under each factor, at each value, in the same episodes for each cell.
  *
- * factors is a comma-separated list of factors of the world, "all" (those of the list at once),
- * "goal.colors" (the list's colours, and the goal picture in others) and "distractors" (six discs, drifting
- * otherwise in every episode); NULL = the usual card: two_room's agent, floor, wall and door colour and agent
- * radius, pusht's agent, floor, block and goal colour and both scales, then all, goal.colors, distractors.
- * What options->variation says holds in every cell.  Returns as uw_eval_run. */
+ * factors lists factors of the world, and the combined cells
+ *   all          those of the list at once, drawn anew in every episode
+ *   goal.colors  the list's colours, and the goal picture in others
+ *   goal.looks   everything of the list that shows and moves nothing, and the goal picture otherwise
+ *   distractors  six discs, drifting otherwise in every episode
+ *   texture      a floor of two colours, in another pattern in every episode
+ *   every        stands for every factor of stable-worldmodel's that has an effect, and all of the above
+ * NULL = the usual card: two_room's agent, floor, wall and door colour and agent radius, pusht's agent, floor,
+ * block and goal colour and both scales, then all, goal.colors, distractors.
+ *
+ * min and max are a factor's ends: the first and the last word, black and white, both ends of a range, in all of
+ * its numbers; where a rule of the world forbids an end, or the agent could not be told from the floor there,
+ * the last value on the way to it from the default that is allowed.  random is drawn anew in every episode.
+ * Combined cells are random only.  A cell that changes nothing is the nominal one and is not run again.
+ *
+ * What options->variation says holds in every cell.  Returns as uw_eval_run; UW_ENOTFOUND for an unknown factor
+ * or value, with a "did you mean". */
+UW_API uw_status uw_card_run(uw_context *ctx, const uw_model *model, const char *env,
+                             const uw_card_options *card, const uw_eval_options *options,
+                             uw_card *out, uw_err *err);
+/* The same with values random alone. */
 UW_API uw_status uw_stress_run(uw_context *ctx, const uw_model *model, const char *env,
                                const char *factors, const uw_eval_options *options, uw_card *out,
                                uw_err *err);

@@ -7,8 +7,11 @@
 #ifndef UW_REPORT_H
 #define UW_REPORT_H
 
+#include <umwelt/certify.h>
 #include <umwelt/eval.h>
+#include <umwelt/fitness.h>
 #include <umwelt/probe.h>
+#include <umwelt/surprise.h>
 #include <umwelt/train.h>
 
 #ifdef __cplusplus
@@ -25,11 +28,16 @@ typedef struct uw_report_side {
     const uw_eval_result *baselines;   /* [UW_NUM_DRIVERS], by uw_driver; num_episodes 0 = not run */
     const uw_probe_report *probe;
     const uw_card *card;
+    const uw_certificate *certificate;
+    const uw_surprise_report *surprise;
+    const uw_injection_report *injections;
+    const uw_run_curve *curve;         /* over the run's kept models */
 } uw_report_side;
 
 typedef struct uw_report_inputs {
     const char *title, *env, *command; /* command: how this report was made */
-    const char *dataset;               /* for the nearest remembered frames */
+    const char *dataset;               /* for the nearest remembered frames, and maps of worlds that are no plane */
+    const uw_fitness_report *fitness;  /* of it; nullable */
     int32_t num_sides;                 /* 1 or 2 (compare) */
     uw_report_side sides[2];
     const char *animation;             /* path of the GIF to embed, or NULL */

@@ -343,7 +343,8 @@ static void tell_holes(const inlet *in, uw_context *ctx) {
     }
     if (ctx && in->gaps)
         uw__log(ctx, UW_LOG_WARN,
-                "%s: column '%s': %" PRId64 " gaps (its step is %.6g): an episode ends before each",
+                "%s: column '%s': gaps in the clock: %" PRId64
+                " (its step is %.6g); an episode ends at each",
                 sc->name, uw__csv_name(in->csv, sc->time_cell), in->gaps, sc->time_step);
 }
 

@@ -63,13 +63,25 @@ static uw_status make_columns(work *w, const char *path, uw_err *err) {
     return UW_ENOMEM;
 }
 
-/* A factor may differ between episodes, unless it changes what a row is. */
-static uw_status same_columns(const work *w, const double *values, const char *path, uw_err *err) {
+static bool has_columns(const work *w, const double *values) {
     uw_reading readings[UW_MAX_READINGS];
     bool same = w->process->columns(values, readings) == w->count;
     for (int32_t c = 0; same && c < w->count; c++)
         same = readings[c].dim == w->columns[c].shape[0] &&
                !strcmp(readings[c].name, w->columns[c].name);
+    return same;
+}
+
+/* A factor may differ between episodes, unless it changes what a row is: refused before a file is
+ * made. */
+static uw_status check_episodes(const work *w, const char *path, uw_err *err) {
+    double values[UW_MAX_FACTOR_VALUES];
+    bool same = true;
+    for (int64_t e = 0; same && e < w->options->episodes; e++) {
+        const uw_status s = resolve(w, e, values, err);
+        if (s) return s;
+        same = has_columns(w, values);
+    }
     if (same) return UW_OK;
     uw_fail(err, UW_EINVAL, "%s: %s: wanted the same columns in every episode", path,
             w->process->facts->name);
@@ -82,7 +94,6 @@ static uw_status record(work *w, uw_context *ctx, const char *path, uw_recorder 
     double values[UW_MAX_FACTOR_VALUES];
     const void *cells[UW_MAX_READINGS];
     uw_status s = resolve(w, episode, values, err);
-    if (!s) s = same_columns(w, values, path, err);
     if (s) return s;
     s = w->process->record(values, w->options->seed, (uint64_t)episode, w->rows, w->drawn);
     if (s) return uw_fail(err, s, "%s: no memory for an episode", path);
@@ -121,6 +132,7 @@ uw_status uw__collect_process(uw_context *ctx, const uw_process *process, const 
     uw_status s = check_options(&w, path, err);
     if (!s) s = resolve(&w, 0, w.values, err);
     if (!s) s = make_columns(&w, path, err);
+    if (!s) s = check_episodes(&w, path, err);
     if (s) goto done;
     uw__variation_format(process->facts, &w.variation, variation, sizeof variation);
     const uw_dataset_meta meta = {.env = process->facts->name,

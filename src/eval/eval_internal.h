@@ -45,6 +45,9 @@ uw_status uw__protocol_look(const uw_env_class *cls, const uw_eval_options *opti
 uw_status uw__protocol_goal_look(const uw_env_class *cls, const uw_eval_options *options,
                                  int32_t index, uw_setup *setup, uw_err *err);
 
+/* True when the agent's colour can be told from the floor's, or the world does not have the two. */
+bool uw__agent_shows(const uw_env_class *cls, const double *values);
+
 /* ---- judge.c: when the goal is reached -------------------------------------------------------------- */
 
 typedef struct uw_judge {
@@ -168,6 +171,29 @@ typedef struct uw_part {
 uw_status uw__eval_part(uw_context *ctx, const uw_model *model, const char *env, uw_driver driver,
                         int32_t action_repeat, const uw_eval_options *options, const uw_part *part,
                         uw_eval_result *out, uw_err *err);
+
+/* ---- card_cells.c: what a robustness card has cells for ---------------------------------------------- */
+
+typedef enum uw_cell_value { UW_CELL_MIN = 0, UW_CELL_MAX = 1, UW_CELL_RANDOM = 2 } uw_cell_value;
+enum { UW_NUM_CELL_VALUES = 3 };
+
+typedef struct uw_card_plan {
+    const uw_env_class *cls;
+    int32_t num_cells;
+    char cell[UW_MAX_CARD_CELLS][48]; /* names of factors and combined cells */
+    uw_cell_value value[UW_MAX_CARD_CELLS];
+    bool varied[UW_MAX_FACTOR_VALUES]; /* [num_factors] by "all" */
+    bool colors[UW_MAX_FACTOR_VALUES]; /* by "goal.colors" */
+    bool looks[UW_MAX_FACTOR_VALUES];  /* by "goal.looks" */
+} uw_card_plan;
+
+/* Read the options of uw_card_run.  Returns UW_ENOTFOUND with a "did you mean"; UW_EINVAL for too many. */
+uw_status uw__card_plan(const uw_env_class *cls, const uw_card_options *options, uw_card_plan *plan,
+                        uw_err *err);
+/* Write what cell i changes into variations that hold the caller's own, and its name, value and flags into
+ * *cell (in_training: by the names in `trained`).  Returns false when the cell changes nothing. */
+bool uw__card_cell(const uw_card_plan *plan, int32_t i, const char *trained, uw_variation *variation,
+                   uw_variation *goal, bool *other_goal, uw_card_cell *cell);
 
 /* ---- resume.c: what a stopped run leaves ------------------------------------------------------------- */
 

@@ -65,21 +65,28 @@ uw_status uw__protocol_check(const uw_protocol *protocol, const uw_env_class *cl
     return UW_OK;
 }
 
-/* True when the agent can be told from the floor, or nobody drew their colours. */
-static bool visible(const uw_env_class *cls, const uw_variation *v, const double *values) {
+bool uw__agent_shows(const uw_env_class *cls, const double *values) {
     static const double LEAST_CONTRAST = 100.0; /* of 255, Euclidean in RGB */
     const uw_factor *agent = uw_env_factor(cls, "agent.color", NULL);
     const uw_factor *ground = uw_env_factor(cls, "background.color", NULL);
     if (!agent || !ground || agent->dim != 3 || ground->dim != 3) return true;
-    if (v->mode[agent - cls->factors] != UW_VARY_SAMPLE &&
-        v->mode[ground - cls->factors] != UW_VARY_SAMPLE)
-        return true;
     double square = 0.0;
     for (int i = 0; i < 3; i++) {
         const double off = values[agent->offset + i] - values[ground->offset + i];
         square += off * off;
     }
     return sqrt(square) >= LEAST_CONTRAST;
+}
+
+static bool is_drawn(const uw_env_class *cls, const uw_variation *v, const char *name) {
+    const uw_factor *f = uw_env_factor(cls, name, NULL);
+    return f && v->mode[f - cls->factors] == UW_VARY_SAMPLE;
+}
+
+/* True when the agent can be told from the floor, or nobody drew their colours. */
+static bool visible(const uw_env_class *cls, const uw_variation *v, const double *values) {
+    return (!is_drawn(cls, v, "agent.color") && !is_drawn(cls, v, "background.color")) ||
+           uw__agent_shows(cls, values);
 }
 
 /* Resolve a variation over `values`, which hold what it does not mention, redrawing until the agent

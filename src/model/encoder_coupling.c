@@ -1,5 +1,5 @@
 /* The matched encoder of the identifiability worlds: additive couplings, each taking tanh(W x_a)
- * away from the other half of the columns, the halves in turn.
+ * away from the other half of the columns, the halves in turn, in the reverse order of a mixing.
  *
  * Every coupling can be undone and none changes volume, so this encoder cannot collapse or shrink,
  * whatever the loss.  Columns come in as they are: z-scores would not keep volume. */
@@ -12,14 +12,24 @@ static size_t width_of(const uw_net *net) {
     return (size_t)net->config.observe_dim;
 }
 
-size_t uw__coupling_width(const uw_net *net, int32_t i) {
-    const size_t first = width_of(net) / 2;
-    return i % 2 ? width_of(net) - first : first;
+/* Couplings are undone last first, so the last one here reads the first half, as the first one of a
+ * mixing does. */
+static bool reads_second(const uw_net *net, int32_t i) {
+    return (net->config.mlp_layers - 1 - i) % 2 != 0;
 }
 
-/* Where the half that coupling i reads begins. */
-static size_t place(const uw_net *net, int32_t i) {
-    return i % 2 ? width_of(net) / 2 : 0;
+size_t uw__coupling_width(const uw_net *net, int32_t i) {
+    const size_t first = width_of(net) / 2;
+    return reads_second(net, i) ? width_of(net) - first : first;
+}
+
+/* Where the half that coupling i reads begins, and the one that it changes. */
+static size_t read_at(const uw_net *net, int32_t i) {
+    return reads_second(net, i) ? width_of(net) / 2 : 0;
+}
+
+static size_t change_at(const uw_net *net, int32_t i) {
+    return reads_second(net, i) ? 0 : width_of(net) / 2;
 }
 
 void uw__coupling_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
@@ -41,13 +51,13 @@ void uw__coupling_forward(const uw_exec *e, const uw_net *net, const uw_real *pa
     const int32_t layers = net->config.mlp_layers;
     memcpy(acts->x[0], x, bytes);
     for (int32_t i = 0; i < layers; i++) {
-        const size_t in = uw__coupling_width(net, i), out = uw__coupling_width(net, i + 1);
-        uw_real *next = acts->x[i + 1] + place(net, i + 1), *t = acts->t[i];
+        const size_t in = uw__coupling_width(net, i), out = width - in;
+        uw_real *next = acts->x[i + 1] + change_at(net, i), *t = acts->t[i];
         e->k->gemm(&(uw_gemm_args){.trans_b = true,
                                    .m = rows,
                                    .n = out,
                                    .k = in,
-                                   .a = acts->x[i] + place(net, i),
+                                   .a = acts->x[i] + read_at(net, i),
                                    .lda = width,
                                    .b = uw__bind(net, net->at_encoder + i, params),
                                    .ldb = in,
@@ -70,8 +80,8 @@ void uw__coupling_backward(const uw_exec *e, const uw_net *net, const uw_real *p
     const size_t width = width_of(net);
     memcpy(acts->d, df, rows * width * sizeof *df);
     for (int32_t i = net->config.mlp_layers; i-- > 0;) {
-        const size_t in = uw__coupling_width(net, i), out = uw__coupling_width(net, i + 1);
-        const uw_real *t = acts->t[i], *dnext = acts->d + place(net, i + 1);
+        const size_t in = uw__coupling_width(net, i), out = width - in;
+        const uw_real *t = acts->t[i], *dnext = acts->d + change_at(net, i);
         for (size_t r = 0; r < rows; r++)
             for (size_t k = 0; k < out; k++)
                 acts->dt[r * out + k] =
@@ -83,7 +93,7 @@ void uw__coupling_backward(const uw_exec *e, const uw_net *net, const uw_real *p
                                    .k = rows,
                                    .a = acts->dt,
                                    .lda = out,
-                                   .b = acts->x[i] + place(net, i),
+                                   .b = acts->x[i] + read_at(net, i),
                                    .ldb = width,
                                    .c = uw__bind_grad(net, net->at_encoder + i, grads),
                                    .ldc = in},
@@ -96,7 +106,7 @@ void uw__coupling_backward(const uw_exec *e, const uw_net *net, const uw_real *p
                                    .lda = out,
                                    .b = uw__bind(net, net->at_encoder + i, params),
                                    .ldb = in,
-                                   .c = acts->d + place(net, i),
+                                   .c = acts->d + read_at(net, i),
                                    .ldc = width},
                    uw__exec_gemm_scratch(e, 0));
     }

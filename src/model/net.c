@@ -152,7 +152,7 @@ static void add_mlp_encoder(builder *b, const uw_net *net) {
 
 static void add_coupling_encoder(builder *b, const uw_net *net) {
     for (int32_t i = 0; i < net->config.mlp_layers; i++) {
-        const size_t in = uw__coupling_width(net, i), out = uw__coupling_width(net, i + 1);
+        const size_t in = uw__coupling_width(net, i), out = (size_t)net->config.observe_dim - in;
         set_prefix(b, "encoder.coupling.%d", (int)i);
         add_linear(b, (int32_t)out, (int32_t)in, false, UW_START_UNIFORM);
     }

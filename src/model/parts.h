@@ -121,7 +121,7 @@ typedef struct uw_coupling_acts {
     uw_real *d, *dt;                   /* [rows, D], [rows, out] gradients */
 } uw_coupling_acts;
 
-/* Return the width of the half that coupling i reads; it changes the one that coupling i + 1 reads. */
+/* Return the width of the half that coupling i reads; it changes the other one. */
 size_t uw__coupling_width(const uw_net *net, int32_t i);
 void uw__coupling_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
                          uw_coupling_acts *acts);

@@ -136,8 +136,8 @@ uw_status uw__certify_shape(uw_certifier *run) {
     if (s) goto done;
     uw__check_add(run, A1, "Epps-Pulley effect per row, worst coordinate", &e[V_WORST], false,
                   0.002, 0.01);
-    uw__check_add(run, A1, "|skewness|, worst coordinate", &e[V_SKEW], false, 0.1, 0.3);
-    uw__check_add(run, A1, "|excess kurtosis|, worst coordinate", &e[V_KURTOSIS], false, 0.2, 0.6);
+    uw__check_add(run, A1, "|skewness|, worst coordinate", &e[V_SKEW], false, 0.1, 0.5);
+    uw__check_add(run, A1, "|excess kurtosis|, worst coordinate", &e[V_KURTOSIS], false, 0.2, 1.0);
     uw__check_add(run, A2, "|Mardia's kurtosis / K (K + 2) - 1|", &e[V_MARDIA], false, 0.05, 0.15);
     if (sh.slices) {
         uw__check_add(run, A2, "Epps-Pulley effect per row, worst slice", &e[V_WORST_SLICE], false,

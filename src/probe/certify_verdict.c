@@ -123,7 +123,7 @@ void uw__certify_verdict(uw_certifier *run) {
         c->verdict = UW_COLLAPSED;
         snprintf(c->headline, sizeof c->headline, "The code has collapsed: %s.", collapsed);
         snprintf(c->advice, sizeof c->advice,
-                 "Raise sigreg_weight and train again; umwelt probe shows the spectrum.");
+                 "Train longer, or raise sigreg_weight; umwelt probe shows the spectrum.");
         c->bound = c->bound_high = c->r2_floor = NAN; /* of a code that is gone */
     } else if (!run->resamples) {
         char why[200];

@@ -16,6 +16,7 @@ enum { MAX_FEATURES = 1024, LIMIT_STEP = 1 };
 /* Share of the model's error that a new predictor must reach to say that the old one is the limit.
  */
 #define LIMIT_GAIN 0.9
+#define ROUNDING   1e-6 /* a model that stands still is no better than "nothing changes" */
 #define PI         3.14159265358979323846
 
 enum { MODEL, PERSISTENCE, LINEAR, HEAD, KINDS };
@@ -269,7 +270,7 @@ static int32_t horizon(const uw_estimate *e, int32_t steps, int value) {
     int32_t k = 0;
     while (k < steps) {
         const uw_estimate *at = &e[k * VALUES + value];
-        if (!((isfinite(at->high) ? at->high : at->point) < 1.0)) break;
+        if (!((isfinite(at->high) ? at->high : at->point) < 1.0 - ROUNDING)) break;
         k++;
     }
     return k;

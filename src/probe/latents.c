@@ -44,9 +44,12 @@ static uw_status observe_name(const uw_dataset *data, const char *name, uw_obser
     const char *nearest = NULL;
     const int32_t column = uw_dataset_find(data, name, &nearest);
     if (column < 0) {
-        uw_fail(err, UW_ENOTFOUND, "%s: no such column in the dataset", name);
-        if (nearest) uw_err_fix(err, "the nearest column is %s", nearest);
-        return UW_ENOTFOUND;
+        uw_fail(err, UW_ESHAPE, "%s: wanted this column, which the model observes, got none", name);
+        if (nearest)
+            uw_err_fix(err, "the nearest column is %s", nearest);
+        else
+            uw_err_fix(err, "give the data set that the model was trained on, or one like it");
+        return UW_ESHAPE;
     }
     if (o->count == UW_MAX_COLUMNS) return uw_fail(err, UW_EINVAL, "observe: too many columns");
     o->column[o->count++] = column;
@@ -189,6 +192,39 @@ uw_status uw__rows_columns(uw_context *ctx, const uw_dataset *data, const uw_obs
     return s;
 }
 
+uw_status uw__rows_whole(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                         const uw_row *rows, int64_t n, bool *whole, uw_err *err) {
+    const size_t dim = (size_t)observe->dim;
+    for (int64_t i = 0; i < n; i++) whole[i] = true;
+    if (observe->pictures || !n) return UW_OK;
+    float *x = malloc((size_t)n * dim * sizeof *x);
+    if (!x) return uw_fail(err, UW_ENOMEM, "observed columns: %lld rows", (long long)n);
+    const uw_status s = uw__rows_columns(ctx, data, observe, rows, n, x, err);
+    int64_t holes = 0;
+    for (int64_t i = 0; !s && i < n; i++) {
+        for (size_t k = 0; k < dim; k++) whole[i] = whole[i] && isfinite(x[(size_t)i * dim + k]);
+        holes += !whole[i];
+    }
+    free(x);
+    if (s || holes < n) return s;
+    uw_fail(err, UW_ENONFINITE, "%s: wanted a row without missing numbers, got none of %lld",
+            uw_dataset_column(data, observe->column[0])->name, (long long)n);
+    uw_err_fix(err, "umwelt inspect counts what is missing in every column");
+    return UW_ENONFINITE;
+}
+
+int64_t uw__rows_pack(uw_row *rows, const bool *whole, int64_t count, int64_t each) {
+    int64_t left = 0;
+    for (int64_t i = 0; i < count; i++) {
+        bool all = true;
+        for (int64_t k = 0; k < each; k++) all = all && whole[i * each + k];
+        if (!all) continue;
+        if (left != i) memcpy(rows + left * each, rows + i * each, (size_t)each * sizeof *rows);
+        left++;
+    }
+    return left;
+}
+
 uw_status uw__rows_encode(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                           const uw_observe *observe, const uw_row *rows, int64_t n, float *z,
                           uw_err *err) {
@@ -234,7 +270,15 @@ uw_status uw__latents_sample(uw_context *ctx, const uw_model *model, const uw_da
             before += uw_dataset_episode_rows(data, episode++);
         l.rows[i] = (uw_row){episode, at - before};
     }
-    if (!s) s = uw__rows_encode(ctx, model, data, observe, l.rows, n, l.z, err);
+    bool *whole = s ? NULL : calloc((size_t)n, sizeof *whole);
+    if (!s && !whole) s = uw_fail(err, UW_ENOMEM, "encode: %lld rows", (long long)n);
+    if (!s) s = uw__rows_whole(ctx, data, observe, l.rows, n, whole, err);
+    if (!s) l.num_rows = uw__rows_pack(l.rows, whole, n, 1);
+    if (!s && l.num_rows < n)
+        uw__log(ctx, UW_LOG_WARN, "%lld of %lld rows have a missing number and are left out",
+                (long long)(n - l.num_rows), (long long)n);
+    if (!s) s = uw__rows_encode(ctx, model, data, observe, l.rows, l.num_rows, l.z, err);
+    free(whole);
     if (s)
         uw__latents_fini(&l);
     else

@@ -17,7 +17,7 @@ typedef struct uw_observe {
 } uw_observe;
 
 /* Resolve the columns that the model's provenance names and check their shapes.
- * Returns UW_ENOTFOUND for a missing column, UW_ESHAPE when sizes disagree. */
+ * Returns UW_ESHAPE, naming the column, when one is missing or sizes disagree. */
 uw_status uw__observe_find(const uw_model *model, const uw_dataset *data, uw_observe *out,
                            uw_err *err);
 
@@ -52,6 +52,14 @@ uw_status uw__rows_frames(uw_context *ctx, const uw_dataset *data, const uw_obse
 uw_status uw__rows_columns(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
                            const uw_row *rows, int64_t n, float *out, uw_err *err);
 
+/* Tell which rows a model can see: whole[i] is false where an observed number of row i is missing.
+ * Returns UW_ENONFINITE, naming the columns, when it is none of them (and n > 0). */
+uw_status uw__rows_whole(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                         const uw_row *rows, int64_t n, bool *whole, uw_err *err);
+/* Drop groups of `each` rows one after the other that hold a row which is not whole; return how many of the
+ * count groups are left, at the front of rows. */
+int64_t uw__rows_pack(uw_row *rows, const bool *whole, int64_t count, int64_t each);
+
 /* Encode rows: z [n, D]; frames are read in parallel, a few hundred at a time. */
 uw_status uw__rows_encode(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                           const uw_observe *observe, const uw_row *rows, int64_t n, float *z,
@@ -65,7 +73,7 @@ typedef struct uw_latents {
     float *z;     /* [num_rows, dim] */
 } uw_latents;
 
-/* Encode at most max_rows rows, spread evenly over the dataset.  Own: *out, uw__latents_fini. */
+/* Encode at most max_rows rows, spread evenly over the dataset; rows with a missing number are left out.  Own: *out, uw__latents_fini. */
 uw_status uw__latents_sample(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                              const uw_observe *observe, int64_t max_rows, uw_latents *out,
                              uw_err *err);

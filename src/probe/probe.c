@@ -93,6 +93,7 @@ static uw_status load_windows(run *r, uw_err *err) {
     r->windowed = calloc((size_t)n + 1, sizeof *r->windowed);
     uw_row *rows = malloc((size_t)n * frames * sizeof *rows + 1);
     float *z = malloc((size_t)n * frames * d * sizeof *z + 1);
+    bool *whole = NULL;
     int64_t count = 0;
     uw_status s = UW_OK;
     if (!r->window || !r->windowed || !rows || !z) {
@@ -106,6 +107,19 @@ static uw_status load_windows(run *r, uw_err *err) {
         for (size_t f = 0; f + 1 < frames; f++)
             rows[count++] = (uw_row){last.episode, last.row - span + (int64_t)f * skip};
     }
+    whole = calloc((size_t)count + 1, sizeof *whole);
+    s = whole ? uw__rows_whole(r->ctx, r->data, &r->observe, rows, count, whole, err)
+              : uw_fail(err, UW_ENOMEM, "probe: windows of %zu frames", frames);
+    if (s) goto done;
+    /* a window with a missing number is none */
+    const int64_t before = (int64_t)frames - 1, windows = count / before;
+    for (int64_t i = 0, w = 0; i < n; i++) {
+        if (!r->windowed[i]) continue;
+        for (int64_t f = 0; f < before; f++)
+            r->windowed[i] = r->windowed[i] && whole[w * before + f];
+        w++;
+    }
+    count = uw__rows_pack(rows, whole, windows, before) * before;
     s = uw__rows_encode(r->ctx, r->model, r->data, &r->observe, rows, count, z, err);
     if (s) goto done;
     count = 0;
@@ -118,6 +132,7 @@ static uw_status load_windows(run *r, uw_err *err) {
     }
     if (count) r->out->window_frames = r->o.window;
 done:
+    free(whole);
     free(rows);
     free(z);
     return s;

@@ -111,6 +111,10 @@ uw_status uw__scorecard(uw_pool *pool, const uw_scorecard *card, uw_scored *out)
         interval[v][0] = estimate[v].low;
         interval[v][1] = estimate[v].high;
     }
+    for (int i = 0; i < 2; i++) { /* moved by their bias, intervals may leave the range */
+        if (out->r2_ci[i] > 1.0) out->r2_ci[i] = 1.0;
+        if (fabs(out->r_ci[i]) > 1.0) out->r_ci[i] = copysign(1.0, out->r_ci[i]);
+    }
     free(sums);
     return s;
 }

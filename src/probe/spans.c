@@ -93,6 +93,18 @@ done:
     return status;
 }
 
+/* Spans that hold a row with a missing number tell nothing. */
+static uw_status drop_holes(uw_context *ctx, const uw_dataset *data, const uw_observe *observe,
+                            uw_spans *s, uw_err *err) {
+    const int64_t frames = (int64_t)s->count * s->frames;
+    bool *whole = calloc((size_t)frames, sizeof *whole);
+    if (!whole) return uw_fail(err, UW_ENOMEM, "drift: %lld frames", (long long)frames);
+    const uw_status status = uw__rows_whole(ctx, data, observe, s->rows, frames, whole, err);
+    if (!status) s->count = (int32_t)uw__rows_pack(s->rows, whole, s->count, s->frames);
+    free(whole);
+    return status;
+}
+
 uw_status uw__spans_load(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                          const uw_observe *observe, const bool *mark, bool want, int32_t steps,
                          int32_t most, uw_spans *out, uw_err *err) {
@@ -105,6 +117,8 @@ uw_status uw__spans_load(uw_context *ctx, const uw_model *model, const uw_datase
     s.lead = config->action_history > 0;
     uw_status status = choose(&s, &m, steps, most);
     if (status) uw_fail(err, status, "drift: spans");
+    if (status || !s.count) goto done;
+    status = drop_holes(ctx, data, observe, &s, err);
     if (status || !s.count) goto done;
     const size_t frames = (size_t)s.count * (size_t)s.frames;
     const size_t moves = (size_t)s.count * (size_t)(s.lead + s.frames - 1);

@@ -202,15 +202,17 @@ const char *uw_exclusion_str(uw_exclusion why) {
     return "";
 }
 
-/* State first, so that drift is told in its unit; then the file's order. */
+/* State first, so that drift is told in its unit; then the file's order, clocks last. */
 static int32_t column_order(const uw_dataset *data, const char *action, int32_t *order) {
     const int32_t state = uw_dataset_find(data, "state", NULL);
     int32_t count = 0;
-    for (int32_t pass = 0; pass < 2; pass++) {
+    for (int32_t pass = 0; pass < 3; pass++) {
         for (int32_t c = 0; c < uw_dataset_num_columns(data) && count < UW_MAX_COLUMNS; c++) {
             const uw_column *column = uw_dataset_column(data, c);
             const bool real = column->dtype == UW_DTYPE_F32 || column->dtype == UW_DTYPE_F64;
-            if ((pass == 0) != (c == state) || !real || !strcmp(column->name, action)) continue;
+            const bool clock = !strcmp(column->name, "time") || !strcmp(column->name, "timestamp");
+            const int32_t turn = c == state ? 0 : clock ? 2 : 1;
+            if (pass != turn || !real || !strcmp(column->name, action)) continue;
             if (uw__column_numbers(column)) order[count++] = c;
         }
     }

@@ -1,8 +1,8 @@
 /* "When not to trust it": plain sentences, each derived from a number of the report.
  *
  * The thresholds are those that separated good from bad models when the recipe was made: drift at
- * four decisions below 0.10 of persistence, latent distance that follows the way across rooms better
- * than the straight line, a factor that keeps 90 % of the nominal rate. */
+ * four decisions below 0.10 of persistence, latent distance that follows the way across rooms
+ * better than the straight line, a factor that keeps 90 % of the nominal rate. */
 #include "report_internal.h"
 
 #include <math.h>
@@ -197,6 +197,68 @@ static void about_latent(const uw_probe_report *p, uw_text *out) {
     }
 }
 
+/* ---- belief --------------------------------------------------------------------------------- */
+
+/* A probe that reads as much without training says nothing of the training. */
+static void about_controls(const uw_probe_report *p, uw_text *out) {
+    for (int32_t i = 0; i < p->num_probes; i++) {
+        const uw_probe_row *row = &p->probes[i];
+        const double control = fmax(row->untrained_r2, row->pca_r2);
+        if (!(control >= row->r2 - 0.005) || row->r2 < 0.5) continue;
+        open_item(out, "note");
+        uw__text_escape(out, row->column);
+        uw__text_add(out, " is read as well from an untrained encoder or from the pixels "
+                          "themselves: that it is in "
+                          "the latent is no merit of the training.");
+        close(out);
+    }
+    const uw_drift_row *last = p->num_drift > 0 ? &p->drift[p->num_drift - 1] : NULL;
+    if (last && last->linear_ratio <= last->ratio) {
+        open_item(out, "warn");
+        uw__text_printf(
+            out,
+            "%d decisions ahead a linear model of the latents predicts as well as the network.",
+            last->step);
+        close(out);
+    }
+}
+
+static void about_certificate(const uw_certificate *c, uw_text *out) {
+    if (!c) return;
+    const bool vouched = c->verdict == UW_CERTIFIED || c->verdict == UW_CERTIFIED_WITH_LABELS;
+    open_item(out, vouched ? "good" : c->verdict == UW_COLLAPSED ? "warn" : "note");
+    uw__text_escape(out, c->headline);
+    close(out);
+}
+
+static void about_surprise(const uw_injection_report *report, uw_text *out) {
+    for (int32_t i = 0; report && i < report->num_rows; i++) {
+        const uw_injection_row *row = &report->rows[i];
+        if (!row->applies || row->injection == UW_INJECT_NOTHING || row->detected.rate >= 0.9)
+            continue;
+        open_item(out, "warn");
+        uw__text_printf(out, "Do not count on an alarm at: %s. It noticed %d of %d.",
+                        uw__injection_title(row->injection), row->detected.successes,
+                        row->detected.episodes);
+        close(out);
+    }
+}
+
+static void about_recording(const uw_fitness_report *f, uw_text *out) {
+    for (int32_t i = 0; f && i < f->num_checks; i++) {
+        const uw_fitness_check *c = &f->checks[i];
+        if (c->verdict != UW_FITNESS_BAD) continue;
+        open_item(out, "warn");
+        uw__text_add(out, "The recording itself: ");
+        uw__text_escape(out, c->name);
+        uw__text_add(out, c->object[0] ? ", " : "");
+        uw__text_escape(out, c->object);
+        uw__text_add(out, ": ");
+        uw__text_escape(out, c->what);
+        close(out);
+    }
+}
+
 static void about_speed(const uw_eval_result *e, uw_text *out) {
     if (!e || e->decisions < 1) return;
     open_item(out, "note");
@@ -214,7 +276,11 @@ void uw__page_advice(const uw_report *r, int32_t side, uw_text *out) {
     if (s->probe) {
         about_drift(s->probe, out);
         about_latent(s->probe, out);
+        about_controls(s->probe, out);
     }
+    about_certificate(s->certificate, out);
+    about_surprise(s->injections, out);
+    about_recording(r->in->fitness, out);
     about_speed(s->eval, out);
     uw__text_add(out, "</ul>");
 }

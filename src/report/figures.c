@@ -12,8 +12,7 @@
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
 
-/* A word as a CSV cell, quoted when it has to be. */
-static void csv_word(uw_text *csv, const char *word) {
+void uw__csv_word(uw_text *csv, const char *word) {
     if (!csv) return;
     const bool plain = !strpbrk(word, ",\"\r\n");
     if (!plain) uw__text_add(csv, "\"");
@@ -24,8 +23,7 @@ static void csv_word(uw_text *csv, const char *word) {
     if (!plain) uw__text_add(csv, "\"");
 }
 
-/* n numbers as cells, each after a comma (the first too when `after`), and a line end. */
-static void csv_numbers(uw_text *csv, bool after, const double *x, int32_t n) {
+void uw__csv_numbers(uw_text *csv, bool after, const double *x, int32_t n) {
     if (!csv) return;
     for (int32_t i = 0; i < n; i++) {
         char text[64];
@@ -36,19 +34,19 @@ static void csv_numbers(uw_text *csv, bool after, const double *x, int32_t n) {
     uw__text_add(csv, "\n");
 }
 
-static void csv_head(uw_text *csv, const char *head) {
-    if (csv) uw__text_add(csv, head);
+void uw__csv_add(uw_text *csv, const char *text) {
+    if (csv) uw__text_add(csv, text);
 }
 
 static void csv_rate(uw_text *csv, const char *word, const uw_rate *rate) {
     const double cells[5] = {rate->episodes, rate->successes, rate->rate, rate->low, rate->high};
-    csv_word(csv, word);
-    csv_numbers(csv, true, cells, 5);
+    uw__csv_word(csv, word);
+    uw__csv_numbers(csv, true, cells, 5);
 }
 
 /* ---- success -------------------------------------------------------------------------------- */
 
-static uw_interval interval_of(const uw_rate *rate) {
+uw_interval uw__interval_of(const uw_rate *rate) {
     if (!rate || rate->episodes < 1) return (uw_interval){NAN, NAN, NAN};
     return (uw_interval){rate->rate, rate->low, rate->high};
 }
@@ -63,12 +61,12 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
         "the recorded actions"};
     uw_interval_row rows[2 + UW_NUM_DRIVERS] = {0};
     int32_t n = 0;
-    csv_head(csv, "driver,episodes,successes,rate,low,high\n");
+    uw__csv_add(csv, "driver,episodes,successes,rate,low,high\n");
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         const uw_eval_result *e = r->in->sides[i].eval;
         if (!e) continue;
         rows[n++] = (uw_interval_row){.label = uw__side_title(r, i),
-                                      .of = {interval_of(&e->success)},
+                                      .of = {uw__interval_of(&e->success)},
                                       .note = note[0],
                                       .strong = true,
                                       .colour = i};
@@ -83,7 +81,7 @@ bool uw__figure_success(const uw_report *r, int32_t side, uw_svg_dress dress, uw
         }
         if (!rate) continue;
         rows[n++] = (uw_interval_row){.label = uw_driver_str((uw_driver)d),
-                                      .of = {interval_of(rate)},
+                                      .of = {uw__interval_of(rate)},
                                       .note = note[d],
                                       .colour = -1};
         csv_rate(csv, uw_driver_str((uw_driver)d), rate);
@@ -116,17 +114,17 @@ bool uw__figure_losses(const uw_report *r, int32_t side, uw_svg_dress dress, uw_
                  {"one step", c->prediction},
                  {"rollout", c->rollout},
                  {"SIGReg", c->sigreg}};
-    uw_series series[4];
+    uw_svg_series series[4];
     int32_t n = 0;
     for (int32_t k = 0; k < 4; k++)
         if (any_finite(term[k].y, c->n))
-            series[n++] = (uw_series){
+            series[n++] = (uw_svg_series){
                 .name = term[k].name, .colour = k - 1, .x = c->step, .y = term[k].y, .n = c->n};
-    csv_head(csv, "step,loss,prediction_loss,rollout_loss,sigreg\n");
+    uw__csv_add(csv, "step,loss,prediction_loss,rollout_loss,sigreg\n");
     for (int32_t i = 0; i < c->n; i++) {
         const double cells[5] = {c->step[i], c->loss[i], c->prediction[i], c->rollout[i],
                                  c->sigreg[i]};
-        csv_numbers(csv, false, cells, 5);
+        uw__csv_numbers(csv, false, cells, 5);
     }
     const uw_line_chart chart = {.title = "Loss terms while training",
                                  .x = {.label = "training step"},
@@ -140,34 +138,34 @@ bool uw__figure_losses(const uw_report *r, int32_t side, uw_svg_dress dress, uw_
 /* A gauge of both sides over training; null_of (nullable) adds a dashed line. */
 static bool gauge_chart(const uw_report *r, const char *title, const char *word, bool log,
                         bool rank, uw_svg_dress dress, uw_text *svg, uw_text *csv) {
-    uw_series series[4];
+    uw_svg_series series[4];
     int32_t n = 0;
     if (csv) uw__text_printf(csv, "side,step,%s\n", word);
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         const uw_curves *c = &r->curves[i];
         const double *y = rank ? c->rank : c->sigreg;
         if (c->n < 2 || !any_finite(y, c->n)) continue;
-        series[n++] = (uw_series){.name = r->in->num_sides > 1 ? uw__side_title(r, i)
-                                          : rank               ? NULL
-                                                               : "SIGReg",
-                                  .colour = i,
-                                  .x = c->step,
-                                  .y = y,
-                                  .n = c->n};
+        series[n++] = (uw_svg_series){.name = r->in->num_sides > 1 ? uw__side_title(r, i)
+                                              : rank               ? NULL
+                                                                   : "SIGReg",
+                                      .colour = i,
+                                      .x = c->step,
+                                      .y = y,
+                                      .n = c->n};
         for (int32_t k = 0; k < c->n; k++) {
-            csv_word(csv, uw__side_title(r, i));
-            csv_numbers(csv, true, (const double[]){c->step[k], y[k]}, 2);
+            uw__csv_word(csv, uw__side_title(r, i));
+            uw__csv_numbers(csv, true, (const double[]){c->step[k], y[k]}, 2);
         }
     }
     if (!n) return false;
     const uw_curves *c = &r->curves[series[0].colour];
     if (!rank && any_finite(c->sigreg_null, c->n))
-        series[n++] = (uw_series){.name = "a perfect Gaussian sample",
-                                  .colour = -1,
-                                  .x = c->step,
-                                  .y = c->sigreg_null,
-                                  .n = c->n,
-                                  .dashed = true};
+        series[n++] = (uw_svg_series){.name = "a perfect Gaussian sample",
+                                      .colour = -1,
+                                      .x = c->step,
+                                      .y = c->sigreg_null,
+                                      .n = c->n,
+                                      .dashed = true};
     const uw_line_chart chart = {.title = title,
                                  .x = {.label = "training step"},
                                  .y = {.log = log, .from_zero = !log},
@@ -192,47 +190,18 @@ bool uw__figure_rank(const uw_report *r, int32_t side, uw_svg_dress dress, uw_te
 
 /* ---- what it knows -------------------------------------------------------------------------- */
 
-bool uw__figure_probes(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
-                       uw_text *csv) {
-    enum { MAX_GROUPS = 6 }; /* whose labels fit; the table has them all */
-    const uw_probe_report *p = r->in->sides[side].probe;
-    if (!p || p->num_probes < 1) return false;
-    uw_bar_group groups[MAX_GROUPS];
-    bool mlp = false;
-    csv_head(csv, "number,r2,r,rmse,mlp_r2,mlp_r,shuffled_r2\n");
-    for (int32_t i = 0; i < p->num_probes; i++) {
-        const uw_probe_row *row = &p->probes[i];
-        const double cells[6] = {row->r2,     row->r,     row->rmse,
-                                 row->mlp_r2, row->mlp_r, row->shuffled_r2};
-        csv_word(csv, row->column);
-        csv_numbers(csv, true, cells, 6);
-        mlp = mlp || isfinite(row->mlp_r2);
-        if (i < MAX_GROUPS)
-            groups[i] = (uw_bar_group){
-                .label = row->column,
-                .value = {fmax(0.0, row->r2), fmax(0.0, row->shuffled_r2), fmax(0.0, row->mlp_r2)}};
-        if (i < MAX_GROUPS && !isfinite(row->mlp_r2)) groups[i].value[2] = NAN;
-    }
-    const uw_bar_chart chart = {
-        .title = "How much of each number a probe reads from the latent",
-        .y = {.low = 0.0, .high = 1.0},
-        .names = {"linear probe", "shuffled labels", mlp ? "small MLP" : NULL},
-        .colour = {0, -1, 2},
-        .num_bars = mlp ? 3 : 2,
-        .num_groups = p->num_probes < MAX_GROUPS ? p->num_probes : MAX_GROUPS,
-        .groups = groups};
-    uw__svg_bars(svg, &chart, dress);
-    return true;
-}
-
 /* Drift of both sides: ratio to persistence, or error in the state's unit. */
 static bool drift_chart(const uw_report *r, bool in_unit, uw_svg_dress dress, uw_text *svg,
                         uw_text *csv) {
     static const double one[2] = {1.0, 1.0};
     double x[2][UW_MAX_DRIFT_STEPS], y[2][UW_MAX_DRIFT_STEPS], last = 1.0;
-    uw_series series[3];
+    double other[2][UW_MAX_DRIFT_STEPS]; /* the linear model's and the re-fitted predictor's, with
+                                            one side */
+    uw_svg_series series[5];
     int32_t n = 0;
-    csv_head(csv, "side,step,error,persistence,ratio,rmse\n");
+    uw__csv_add(csv, "side,step,error,persistence,ratio,ratio_low,ratio_high,linear_ratio,head_"
+                     "ratio,rmse,rmse_low,"
+                     "rmse_high,linear_rmse,head_rmse,persistence_rmse\n");
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         const uw_probe_report *p = r->in->sides[i].probe;
         if (!p) continue;
@@ -241,28 +210,43 @@ static bool drift_chart(const uw_report *r, bool in_unit, uw_svg_dress dress, uw
             x[i][k] = d->step;
             y[i][k] = in_unit ? d->rmse : d->ratio;
             last = fmax(last, d->step);
-            csv_word(csv, uw__side_title(r, i));
-            csv_numbers(csv, true,
-                        (const double[]){d->step, d->error, d->persistence, d->ratio, d->rmse}, 5);
+            uw__csv_word(csv, uw__side_title(r, i));
+            uw__csv_numbers(csv, true,
+                            (const double[]){d->step, d->error, d->persistence, d->ratio,
+                                             d->ratio_ci[0], d->ratio_ci[1], d->linear_ratio,
+                                             d->head_ratio, d->rmse, d->rmse_ci[0], d->rmse_ci[1],
+                                             d->linear_rmse, d->head_rmse, d->persistence_rmse},
+                            14);
+            if (i) continue;
+            other[0][k] = in_unit ? d->linear_rmse : d->linear_ratio;
+            other[1][k] = in_unit ? d->head_rmse : d->head_ratio;
         }
         if (p->num_drift < 1 || !any_finite(y[i], p->num_drift)) continue;
-        series[n++] =
-            (uw_series){.name = r->in->num_sides > 1 || !in_unit ? uw__side_title(r, i) : NULL,
-                        .colour = i,
-                        .x = x[i],
-                        .y = y[i],
-                        .n = p->num_drift,
-                        .markers = true};
+        series[n++] = (uw_svg_series){.name = uw__side_title(r, i),
+                                      .colour = i,
+                                      .x = x[i],
+                                      .y = y[i],
+                                      .n = p->num_drift,
+                                      .markers = true};
     }
     if (!n) return false;
+    static const char *const rival[2] = {"a linear model of the latents", "predictor fitted anew"};
+    for (int32_t k = 0; k < 2 && r->in->num_sides == 1; k++)
+        if (any_finite(other[k], r->in->sides[0].probe->num_drift))
+            series[n++] = (uw_svg_series){.name = rival[k],
+                                          .colour = 2 + k,
+                                          .x = x[0],
+                                          .y = other[k],
+                                          .n = r->in->sides[0].probe->num_drift,
+                                          .dashed = true};
     const double ends[2] = {1.0, last};
     if (!in_unit)
-        series[n++] = (uw_series){.name = "\"nothing changes\"",
-                                  .colour = -1,
-                                  .x = ends,
-                                  .y = one,
-                                  .n = 2,
-                                  .dashed = true};
+        series[n++] = (uw_svg_series){.name = "\"nothing changes\"",
+                                      .colour = -1,
+                                      .x = ends,
+                                      .y = one,
+                                      .n = 2,
+                                      .dashed = true};
     char unit[64];
     snprintf(unit, sizeof unit, "error, %s", uw__unit_of(r)[0] ? uw__unit_of(r) : "recorded units");
     const uw_line_chart chart = {.title = in_unit
@@ -294,13 +278,13 @@ bool uw__figure_spectrum(const uw_report *r, int32_t side, uw_svg_dress dress, u
                          uw_text *csv) {
     (void)side;
     double *table = malloc(4 * UW_MAX_LATENT_DIM * sizeof *table);
-    uw_series series[2];
+    uw_svg_series series[2];
     int32_t n = 0;
     if (!table) {
         svg->failed = true;
         return false;
     }
-    csv_head(csv, "side,direction,eigenvalue,share\n");
+    uw__csv_add(csv, "side,direction,eigenvalue,share\n");
     for (int32_t i = 0; i < r->in->num_sides; i++) {
         const uw_probe_report *p = r->in->sides[i].probe;
         if (!p || p->num_eigenvalues < 1) continue;
@@ -310,16 +294,17 @@ bool uw__figure_spectrum(const uw_report *r, int32_t side, uw_svg_dress dress, u
             x[k] = k + 1;
             /* what is left below 1e-8 of the whole is rounding */
             y[k] = sum > 0.0 && p->eigenvalues[k] > 1e-8 * sum ? p->eigenvalues[k] / sum : NAN;
-            csv_word(csv, uw__side_title(r, i));
-            csv_numbers(csv, true, (const double[]){x[k], p->eigenvalues[k], y[k]}, 3);
+            uw__csv_word(csv, uw__side_title(r, i));
+            uw__csv_numbers(csv, true, (const double[]){x[k], p->eigenvalues[k], y[k]}, 3);
         }
         if (any_finite(y, p->num_eigenvalues))
-            series[n++] = (uw_series){.name = r->in->num_sides > 1 ? uw__side_title(r, i) : NULL,
-                                      .colour = i,
-                                      .x = x,
-                                      .y = y,
-                                      .n = p->num_eigenvalues,
-                                      .markers = p->num_eigenvalues <= 64};
+            series[n++] =
+                (uw_svg_series){.name = r->in->num_sides > 1 ? uw__side_title(r, i) : NULL,
+                                .colour = i,
+                                .x = x,
+                                .y = y,
+                                .n = p->num_eigenvalues,
+                                .markers = p->num_eigenvalues <= 64};
     }
     const uw_line_chart chart = {.title = "Spectrum of the latent",
                                  .x = {.label = "direction, by variance"},
@@ -341,6 +326,19 @@ static const uw_card_cell *find_cell(const uw_card *card, const uw_card_cell *li
     return NULL;
 }
 
+/* How a factor was changed; of one model, too, whether it had met that in training. */
+static void cell_note(const uw_card_cell *cell, bool both, char *text, size_t size) {
+    const bool random = strcmp(cell->value, "random") == 0;
+    const char *how = uw__value_title(cell->value), *space = *cell->at ? " " : "";
+    const char *met = cell->in_training ? "seen in training" : "never in training";
+    if (both)
+        snprintf(text, size, "%s%s%s", how, space, cell->at);
+    else if (random)
+        snprintf(text, size, "%s", met);
+    else
+        snprintf(text, size, "%s%s%s, %s", how, space, cell->at, met);
+}
+
 bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress, uw_text *svg,
                            uw_text *csv) {
     (void)side;
@@ -350,33 +348,34 @@ bool uw__figure_robustness(const uw_report *r, int32_t side, uw_svg_dress dress,
     const uw_card *lead = card[0] ? card[0] : card[1];
     if (!lead) return false;
     uw_interval_row rows[UW_MAX_CARD_CELLS + 1] = {0};
+    char notes[UW_MAX_CARD_CELLS][128];
     rows[0] = (uw_interval_row){
         .label = "nominal",
         .note = "nothing changed",
         .strong = true,
-        .of = {interval_of(&lead->nominal), interval_of(both ? &card[1]->nominal : NULL)}};
-    csv_head(csv, "side,factor,value,in_training,episodes,successes,rate,low,high\n");
+        .of = {uw__interval_of(&lead->nominal), uw__interval_of(both ? &card[1]->nominal : NULL)}};
+    uw__csv_add(csv, "side,factor,value,in_training,episodes,successes,rate,low,high\n");
     for (int32_t i = 0; i < lead->num_cells; i++) {
         const uw_card_cell *cell = &lead->cells[i], *other = both ? find_cell(card[1], cell) : NULL;
+        cell_note(cell, both, notes[i], sizeof notes[i]);
         rows[i + 1] = (uw_interval_row){
             .label = uw__factor_title(cell->factor),
-            .note = both                ? uw__value_title(cell->value)
-                    : cell->in_training ? "seen in training"
-                                        : "never in training",
-            .of = {interval_of(&cell->rate), interval_of(other ? &other->rate : NULL)}};
+            .note = notes[i],
+            .colour = cell->in_training ? 0 : 1,
+            .of = {uw__interval_of(&cell->rate), uw__interval_of(other ? &other->rate : NULL)}};
     }
     for (int32_t k = 0; k < 2; k++) {
         for (int32_t i = 0; card[k] && i < card[k]->num_cells; i++) {
             const uw_card_cell *cell = &card[k]->cells[i];
             char word[96];
             snprintf(word, sizeof word, "%s,%s,%d", cell->factor, cell->value, cell->in_training);
-            csv_word(csv, uw__side_title(r, k));
-            csv_head(csv, ",");
-            csv_head(csv, word);
-            csv_numbers(csv, true,
-                        (const double[]){cell->rate.episodes, cell->rate.successes, cell->rate.rate,
-                                         cell->rate.low, cell->rate.high},
-                        5);
+            uw__csv_word(csv, uw__side_title(r, k));
+            uw__csv_add(csv, ",");
+            uw__csv_add(csv, word);
+            uw__csv_numbers(csv, true,
+                            (const double[]){cell->rate.episodes, cell->rate.successes,
+                                             cell->rate.rate, cell->rate.low, cell->rate.high},
+                            5);
         }
     }
     const uw_interval_chart chart = {
@@ -401,9 +400,9 @@ static bool map_chart(const uw_report *r, int32_t side, int32_t which, uw_svg_dr
         snprintf(axis[i], sizeof axis[i], "main direction %d (%d %% of variance)", i + 1,
                  (int)lround(100.0 * m->share[i]));
     snprintf(title, sizeof title, "Latent map by %s", m->name[which]);
-    csv_head(csv, "pc1,pc2,value\n");
+    uw__csv_add(csv, "pc1,pc2,value\n");
     for (int32_t i = 0; csv && i < m->n; i++)
-        csv_numbers(csv, false, (const double[]){m->pc1[i], m->pc2[i], m->value[which][i]}, 3);
+        uw__csv_numbers(csv, false, (const double[]){m->pc1[i], m->pc2[i], m->value[which][i]}, 3);
     const uw_map_chart chart = {.title = title,
                                 .x_label = axis[0],
                                 .y_label = axis[1],

@@ -161,6 +161,35 @@ static void knowledge(const uw_probe_report *p, uw_text *out) {
     }
 }
 
+static void belief(const uw_report_side *s, uw_text *out) {
+    if (s->certificate) {
+        uw__text_printf(out, "\n**%s.** ", uw_certify_verdict_str(s->certificate->verdict));
+        plain(out, s->certificate->headline);
+        uw__text_add(out, "\n\n| condition of the theorem | found | number |\n|---|---|---|\n");
+        for (int32_t i = 0; i < UW_NUM_CHECKS; i++) {
+            const uw_check *c = &s->certificate->checks[i];
+            if (!c->id) continue;
+            uw__text_printf(out, "| %s ", c->id);
+            plain(out, c->name);
+            uw__text_printf(out, " | %s | ", uw_finding_str(c->finding));
+            if (c->num_measures) uw__text_number(out, c->measures[0].value, 3);
+            uw__text_add(out, " |\n");
+        }
+    }
+    if (!s->injections) return;
+    uw__text_add(out, "\n| what happens | noticed, exact 95 % interval | decisions until then, "
+                      "median |\n|---|---|---|\n");
+    for (int32_t i = 0; i < s->injections->num_rows; i++) {
+        const uw_injection_row *row = &s->injections->rows[i];
+        if (!row->applies) continue;
+        uw__text_printf(out, "| %s | ", uw__injection_title(row->injection));
+        rate(out, &row->detected);
+        uw__text_add(out, " | ");
+        uw__text_number(out, row->injection == UW_INJECT_NOTHING ? NAN : row->delay_median, 2);
+        uw__text_add(out, " |\n");
+    }
+}
+
 static void one_side(const uw_report *r, int32_t side, uw_text *out) {
     const uw_report_side *s = &r->in->sides[side];
     if (r->in->num_sides > 1) {
@@ -175,6 +204,8 @@ static void one_side(const uw_report *r, int32_t side, uw_text *out) {
     robustness(s->card, out);
     uw__text_add(out, "\n## What it knows\n");
     knowledge(s->probe, out);
+    if (s->certificate || s->injections) uw__text_add(out, "\n## Whether to believe it\n");
+    belief(s, out);
     uw_text advice = {0};
     uw__page_advice(r, side, &advice);
     uw__text_add(out, "\n## When not to trust it\n\n");

@@ -204,6 +204,10 @@ static void training(const uw_report *r, uw_text *out) {
            "sample of this size "
            "would score; a small world in many dimensions stays above it.",
            &part);
+    for (int32_t i = 0; i < r->in->num_sides; i++)
+        figure(r, uw__figure_run, i, "Prediction is not planning",
+               "Each kept model of the run: how well it predicts, and how often it reaches goals.",
+               &part);
     figure(r, uw__figure_rank, 0, "Effective rank",
            "How many directions of the latent are in use. Falling to 1 would be collapse.", &part);
     if (part.size) {
@@ -211,7 +215,9 @@ static void training(const uw_report *r, uw_text *out) {
                      "What was minimised, and whether the latent stayed alive.");
         uw__text_add(out, "<div class=\"grid\">");
         uw__text_bytes(out, part.data, part.size);
-        uw__text_add(out, "</div>\n");
+        uw__text_add(out,
+                     "</div><h3 style=\"margin-top:26px\">Gauges of the finished latent</h3>\n");
+        side_cards(r, uw__page_gauges, out);
         section_close(out);
     }
     out->failed = out->failed || part.failed;
@@ -257,7 +263,11 @@ static void knowing(const uw_report *r, uw_text *out) {
     uw__text_add(out, "<div class=\"grid\" style=\"margin-top:18px\">");
     for (int32_t i = 0; i < r->in->num_sides; i++)
         figure(r, uw__figure_probes, i, "How much a probe reads from the latent",
-               "Share of each number's variance explained on episodes the probe has not seen.",
+               "Share of each number's variance explained on episodes the probe has not seen, with "
+               "95\xC2\xA0% "
+               "intervals. Grey: controls. A probe that reads as much from an untrained encoder or "
+               "from the "
+               "pixels' own main directions says nothing about what was learned.",
                out);
     figure(r, uw__figure_spectrum, 0, "Spectrum of the latent",
            "Share of the latent's variance along each of its main directions. A cliff after a few "
@@ -279,6 +289,19 @@ static void knowing(const uw_report *r, uw_text *out) {
     section_close(out);
 }
 
+/* Frames of the recording over what was imagined for them. */
+static void imagined(const uw_report *r, int32_t side, uw_text *out) {
+    if (!r->imagined_bytes[side]) return;
+    uw__text_add(
+        out,
+        "<h3>What it thinks it sees</h3><p>Upper rows: recorded frames, two decisions apart. Lower "
+        "rows: from the first frame and the actions alone, the remembered frame nearest to what it "
+        "imagined.</p><div class=\"watch\"><img alt=\"Recorded and imagined frames\" "
+        "src=\"data:image/png;base64,");
+    uw__text_base64(out, r->imagined[side], r->imagined_bytes[side]);
+    uw__text_add(out, "\"/></div>");
+}
+
 static void imagining(const uw_report *r, uw_text *out) {
     uw_text part = {0};
     figure(r, uw__figure_drift, 0, "Against \"nothing changes\"",
@@ -297,6 +320,8 @@ static void imagining(const uw_report *r, uw_text *out) {
         uw__text_bytes(out, part.data, part.size);
         uw__text_add(out, "</div><div style=\"margin-top:18px\"></div>\n");
         side_cards(r, uw__page_drift_table, out);
+        uw__text_add(out, "<div style=\"margin-top:18px\"></div>\n");
+        side_cards(r, imagined, out);
         section_close(out);
     }
     out->failed = out->failed || part.failed;
@@ -327,6 +352,60 @@ static void robustness(const uw_report *r, uw_text *out) {
         uw__text_add(out, "</div>");
     }
     uw__text_add(out, "</div></div>\n");
+    section_close(out);
+}
+
+/* ---- believing ------------------------------------------------------------------------------ */
+
+static void certificate(const uw_report *r, uw_text *out) {
+    bool any = false;
+    for (int32_t i = 0; i < r->in->num_sides; i++) any = any || r->in->sides[i].certificate;
+    if (!any) return;
+    section_open(out, "certificate", "Does theory vouch for it?",
+                 "Under conditions that can be tested, a latent like this one must be the world's "
+                 "true state, "
+                 "turned. Each condition is judged by the size of its violation, with intervals "
+                 "over episodes. "
+                 "Most real recordings are not covered: then the measurements on this page are "
+                 "what there is.");
+    side_cards(r, uw__page_certificate, out);
+    section_close(out);
+}
+
+static void surprise(const uw_report *r, uw_text *out) {
+    bool any = false;
+    for (int32_t i = 0; i < r->in->num_sides; i++)
+        any = any || r->in->sides[i].surprise || r->in->sides[i].injections;
+    if (!any) return;
+    section_open(out, "surprise", "Does it notice when something is wrong?",
+                 "At every step the model knows what it expects to see next. An alarm is raised "
+                 "when what comes is "
+                 "farther off than in (almost) any calibration episode.");
+    side_cards(r, uw__page_surprise, out);
+    uw__text_add(out, "<div class=\"grid\" style=\"margin-top:18px\">");
+    for (int32_t i = 0; i < r->in->num_sides; i++)
+        figure(r, uw__figure_surprise, i, "Events noticed",
+               "Share of episodes in which the event raised an alarm. Dashed: the false alarms "
+               "that were "
+               "allowed.",
+               out);
+    uw__text_add(out, "</div>\n");
+    section_close(out);
+}
+
+static void recording(const uw_report *r, uw_text *out) {
+    if (!r->in->fitness) return;
+    section_open(out, "recording", "Is the recording fit?",
+                 "What any model trained on this recording inherits: looked over without a model.");
+    uw__text_add(out, "<div class=\"grid\"><div class=\"card\">");
+    uw__page_fitness(r, out);
+    uw__text_add(out, "</div>");
+    figure(r, uw__figure_actions, 0, "Do actions matter?",
+           "Information about the next observation that the actions add to the present one, "
+           "against actions "
+           "taken from other episodes. Where the lines meet, actions cannot be learned.",
+           out);
+    uw__text_add(out, "</div>\n");
     section_close(out);
 }
 
@@ -400,20 +479,25 @@ void uw__page_write(const uw_report *r, uw_text *out) {
     imagining(r, &body);
     knowing(r, &body);
     maps(r, &body);
+    surprise(r, &body);
+    certificate(r, &body);
     speed(r, &body);
+    recording(r, &body);
     training(r, &body);
     making(r, &body);
     static const struct {
         const char *id, *title;
     } entry[] = {{"result", "Result"},
                  {"watch", "Watch"},
-
                  {"robustness", "Robustness"},
                  {"care", "When not to trust it"},
                  {"imagination", "Imagination"},
                  {"knowledge", "Knowledge"},
                  {"map", "Map"},
+                 {"surprise", "Surprise"},
+                 {"certificate", "Certificate"},
                  {"speed", "Speed"},
+                 {"recording", "Recording"},
                  {"training", "Training"},
                  {"making", "Making"}};
     uw__text_add(out, "<nav aria-label=\"Sections\">");

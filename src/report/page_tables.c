@@ -56,8 +56,7 @@ static void training_facts(uw_text *out, const uw_train_result *t) {
 
 static void architecture(uw_text *out, const uw_model_config *c) {
     static const char *const encoder[] = {"convolutions", "vision transformer", "MLP", "couplings"};
-    static const char *const predictor[] = {"residual MLP predictor",
-                                            "AdaLN transformer predictor",
+    static const char *const predictor[] = {"residual MLP predictor", "AdaLN transformer predictor",
                                             "no predictor"};
     fact_open(out, "network");
     if ((unsigned)c->encoder < 4) uw__text_add(out, encoder[c->encoder]);
@@ -118,34 +117,90 @@ static void r2_cell(uw_text *out, double v, bool low) {
     cell(out, v, v > 0.995 ? 4 : v > 0.95 ? 3 : 2, low);
 }
 
+static void r2_ci_cell(uw_text *out, double r2, const double ci[2], bool low) {
+    uw__text_add(out, low ? "<td class=\"low\">" : "<td>");
+    const int decimals = r2 > 0.995 ? 4 : r2 > 0.95 ? 3 : 2;
+    uw__text_exact(out, r2, decimals);
+    if (isfinite(ci[0])) {
+        uw__text_add(out, " <small>");
+        uw__text_exact(out, ci[0], decimals);
+        uw__text_add(out, "\xE2\x80\xA6");
+        uw__text_exact(out, ci[1], decimals);
+        uw__text_add(out, "</small>");
+    }
+    uw__text_add(out, "</td>");
+}
+
+static void error_cell(uw_text *out, const uw_probe_row *row) {
+    uw__text_add(out, "<td>");
+    uw__text_number(out, isfinite(row->degrees) ? row->degrees : row->rmse, 3);
+    if (isfinite(row->degrees) || row->unit[0]) {
+        uw__text_add(out, "\xC2\xA0");
+        uw__text_escape(out, isfinite(row->degrees) ? "degrees" : row->unit);
+    }
+    uw__text_add(out, "</td>");
+}
+
+static void excluded_words(uw_text *out, const uw_probe_report *p) {
+    if (p->num_excluded < 1) return;
+    uw__text_printf(out, "<details><summary>numbers left out: %d</summary><ul>", p->num_excluded);
+    for (int32_t i = 0; i < p->num_excluded; i++) {
+        uw__text_add(out, "<li>");
+        uw__text_escape(out, p->excluded[i].column);
+        uw__text_add(out, ": ");
+        uw__text_escape(out, uw_exclusion_str(p->excluded[i].why));
+        uw__text_add(out, "</li>");
+    }
+    uw__text_add(out, "</ul></details>");
+}
+
+static void causal_words(uw_text *out, const uw_causal *c) {
+    if (!c->known) return;
+    uw__text_printf(
+        out,
+        "<p style=\"margin-top:12px\">Moved by hand: the latent was pushed along what each number "
+        "does to latents, rolled on for %d decisions, and compared with the world moved likewise. "
+        "Agreement ",
+        c->steps);
+    uw__text_exact(out, c->agreement, 2);
+    uw__text_add(out, " (1 = the same effect; the moved world's own picture reaches ");
+    uw__text_exact(out, c->redrawn, 2);
+    uw__text_add(out, ", a random push ");
+    uw__text_exact(out, c->random, 2);
+    uw__text_add(out, ").</p>");
+}
+
 void uw__page_probe_table(const uw_report *r, int32_t side, uw_text *out) {
     const uw_probe_report *p = r->in->sides[side].probe;
     if (!p || p->num_probes < 1) return;
-    bool mlp = false;
-    for (int32_t i = 0; i < p->num_probes; i++) mlp = mlp || isfinite(p->probes[i].mlp_r2);
-    uw__text_printf(out,
-                    "<div class=\"scroll\"><table><tr><th>number</th><th>R\xC2\xB2</th><th>r</th>"
-                    "<th>typical error</th>%s<th>shuffled R\xC2\xB2</th></tr>",
-                    mlp ? "<th>MLP R\xC2\xB2</th>" : "");
+    bool mlp = false, controls = false;
+    for (int32_t i = 0; i < p->num_probes; i++) {
+        mlp = mlp || isfinite(p->probes[i].mlp_r2);
+        controls = controls || isfinite(p->probes[i].pca_r2);
+    }
+    uw__text_printf(
+        out,
+        "<div class=\"scroll\"><table><tr><th>number</th><th>R\xC2\xB2 <small>95 %%</small></th>"
+        "<th>r</th><th>typical error</th>%s%s<th>shuffled</th></tr>",
+        mlp ? "<th>MLP R\xC2\xB2</th>" : "",
+        controls ? "<th>from pixels' PCA</th><th>untrained</th>" : "");
     for (int32_t i = 0; i < p->num_probes; i++) {
         const uw_probe_row *row = &p->probes[i];
         uw__text_add(out, "<tr><td>");
         uw__text_escape(out, row->column);
         uw__text_add(out, "</td>");
-        r2_cell(out, row->r2, row->r2 < 0.9);
+        r2_ci_cell(out, row->r2, row->r2_ci, row->r2 < 0.9);
         r2_cell(out, row->r, false);
-        uw__text_add(out, "<td>");
-        uw__text_number(out, row->rmse, 3);
-        if (row->unit[0]) {
-            uw__text_add(out, "\xC2\xA0");
-            uw__text_escape(out, row->unit);
-        }
-        uw__text_add(out, "</td>");
+        error_cell(out, row);
         if (mlp) r2_cell(out, row->mlp_r2, false);
+        if (controls) cell(out, row->pca_r2, 2, false);
+        if (controls) cell(out, row->untrained_r2, 2, false);
         cell(out, row->shuffled_r2, 2, row->shuffled_r2 > 0.1);
         uw__text_add(out, "</tr>");
     }
     uw__text_add(out, "</table></div>");
+    excluded_words(out, p);
+    causal_words(out, &p->causal);
 }
 
 void uw__page_drift_table(const uw_report *r, int32_t side, uw_text *out) {

@@ -1,6 +1,7 @@
 /* Gather what the page is made from, write it, publish it. */
 #include "report_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,9 @@ static uw_status gather(uw_context *ctx, uw_report *r, uw_err *err) {
         if (!s && !r->map[i].n && r->in->dataset && *r->in->dataset)
             s = uw__latent_map_recorded(ctx, r->in->sides[i].model, r->in->dataset,
                                         r->in->sides[i].probe, &r->map[i], err);
+        if (!s)
+            s = uw__imagined_png(ctx, r->in->sides[i].model, r->in->dataset, &r->imagined[i],
+                                 &r->imagined_bytes[i], err);
     }
     if (!s && r->in->animation)
         s = uw__file_read(r->in->animation, MAX_GIF, &r->gif, &r->gif_bytes, err);
@@ -46,12 +50,22 @@ uw_status uw_report_write(uw_context *ctx, const uw_report_inputs *inputs, const
     uw__page_write(&r, &page);
     if (page.failed) s = uw_fail(err, UW_ENOMEM, "%s: page", path);
     if (!s && figures_dir) s = uw__figures_write(&r, figures_dir, overwrite, err);
+    for (int32_t i = 0; i < inputs->num_sides && figures_dir && !s; i++) {
+        char png[1024];
+        if (!r.imagined[i]) continue;
+        snprintf(png, sizeof png, "%s/imagined%s.png", figures_dir,
+                 inputs->num_sides < 2 ? ""
+                 : i                   ? "-2"
+                                       : "-1");
+        s = uw__file_write_atomic(png, r.imagined[i], r.imagined_bytes[i], overwrite, err);
+    }
     if (!s) s = uw__file_write_atomic(path, page.data, page.size, overwrite, err);
 done:
     uw__text_fini(&page);
     for (int32_t i = 0; i < 2; i++) {
         uw__curves_fini(&r.curves[i]);
         uw__latent_map_fini(&r.map[i]);
+        free(r.imagined[i]);
     }
     free(r.gif);
     return s;

@@ -41,14 +41,19 @@ void uw__latent_map_fini(uw_latent_map *map);
 uw_status uw__project(const float *x, int32_t n, int32_t d, double *pc1, double *pc2,
                       double *share);
 
+/* Draw recorded frames over the remembered ones nearest to what the model imagined, as a PNG: *png, *bytes (free).
+ * None (NULL, 0) for models of columns and recordings too short. */
+uw_status uw__imagined_png(uw_context *ctx, const uw_model *model, const char *dataset, void **png,
+                           size_t *bytes, uw_err *err);
+
 /* Everything the page is made from. */
 typedef struct uw_report {
     const uw_report_inputs *in;
     const uw_env_class *world; /* NULL when unknown */
     uw_curves curves[2];
     uw_latent_map map[2];
-    void *gif;
-    size_t gif_bytes;
+    void *gif, *imagined[2]; /* files */
+    size_t gif_bytes, imagined_bytes[2];
 } uw_report;
 
 /* Refuse inputs without a model. */
@@ -71,12 +76,24 @@ typedef bool uw_figure_fn(const uw_report *r, int32_t side, uw_svg_dress dress, 
     X(drift_unit, false)                                                                           \
     X(spectrum, false)                                                                             \
     X(robustness, false)                                                                           \
+    X(run, true)                                                                                   \
+    X(surprise, true)                                                                              \
+    X(actions, false)                                                                              \
     X(map_1, true)                                                                                 \
     X(map_2, true)                                                                                 \
     X(map_3, true)
 #define X(name, per_side) uw_figure_fn uw__figure_##name;
 UW_FIGURE_MAP(X)
 #undef X
+
+/* ---- numbers of a figure; csv NULL writes nothing ---- */
+void uw__csv_add(uw_text *csv, const char *text);
+/* A word as a cell, quoted when it has to be. */
+void uw__csv_word(uw_text *csv, const char *word);
+/* n numbers as cells, each after a comma (the first too when `after`), and a line end. */
+void uw__csv_numbers(uw_text *csv, bool after, const double *x, int32_t n);
+/* A rate as a dot with its interval; NULL, or one of no episodes: not measured. */
+uw_interval uw__interval_of(const uw_rate *rate);
 
 /* Write every figure as SVG and CSV into a folder. */
 uw_status uw__figures_write(const uw_report *r, const char *dir, bool overwrite, uw_err *err);
@@ -89,6 +106,8 @@ const char *uw__side_title(const uw_report *r, int32_t side);
 const char *uw__factor_title(const char *factor);
 /* Return how a cell's values were drawn, or "". */
 const char *uw__value_title(const char *value);
+/* Return an injected event in words. */
+const char *uw__injection_title(uw_injection injection);
 /* Return the unit of the first probe, or "". */
 const char *uw__unit_of(const uw_report *r);
 
@@ -105,6 +124,10 @@ void uw__page_facts(const uw_report *r, int32_t side, uw_text *out);
 void uw__page_probe_table(const uw_report *r, int32_t side, uw_text *out);
 void uw__page_drift_table(const uw_report *r, int32_t side, uw_text *out);
 void uw__page_card_table(const uw_report *r, int32_t side, uw_text *out);
+void uw__page_gauges(const uw_report *r, int32_t side, uw_text *out);
+void uw__page_certificate(const uw_report *r, int32_t side, uw_text *out);
+void uw__page_surprise(const uw_report *r, int32_t side, uw_text *out);
+void uw__page_fitness(const uw_report *r, uw_text *out);
 void uw__page_latency(const uw_report *r, int32_t side, uw_text *out);
 
 #endif

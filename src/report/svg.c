@@ -242,7 +242,7 @@ static bool in_range(double v, bool log) {
     return isfinite(v) && fabs(v) <= 1e300 && (!log || v >= 1e-300);
 }
 
-static bool shown(const uw_line_chart *c, const uw_series *s, int32_t i) {
+static bool shown(const uw_line_chart *c, const uw_svg_series *s, int32_t i) {
     return in_range(s->x[i], c->x.log) && in_range(s->y[i], c->y.log);
 }
 
@@ -250,7 +250,7 @@ static void data_range(const uw_line_chart *c, bool of_y, double *low, double *h
     *low = INFINITY;
     *high = -INFINITY;
     for (int32_t k = 0; k < c->num_series; k++) {
-        const uw_series *s = &c->series[k];
+        const uw_svg_series *s = &c->series[k];
         for (int32_t i = 0; i < s->n; i++) {
             if (!shown(c, s, i)) continue;
             const double v = of_y ? s->y[i] : s->x[i];
@@ -287,8 +287,8 @@ static void draw_axes(uw_text *out, const uw_line_chart *c, const uw_scale *x, c
         uw__svg_label(out, 0.5 * (x->from + x->to), y->from + 34, "mu", "middle", c->x.label);
 }
 
-static void draw_series(uw_text *out, const uw_line_chart *c, const uw_series *s, const uw_scale *x,
-                        const uw_scale *y) {
+static void draw_series(uw_text *out, const uw_line_chart *c, const uw_svg_series *s,
+                        const uw_scale *x, const uw_scale *y) {
     const char *colour = uw__svg_colour(s->colour);
     uw__text_printf(out, "<path class=\"l %s%s\" d=\"", colour, s->dashed ? " da" : "");
     bool pen = false;

@@ -28,18 +28,18 @@ typedef struct uw_axis {
     bool from_zero; /* the data's range is extended to 0 */
 } uw_axis;
 
-typedef struct uw_series {
+typedef struct uw_svg_series {
     const char *name;    /* in the legend; NULL = none */
     int32_t colour;      /* 0 .. 5; -1 = muted */
     const double *x, *y; /* [n]; not finite points are left out and break the line */
     int32_t n;
     bool dashed, markers;
-} uw_series;
+} uw_svg_series;
 
 typedef struct uw_line_chart {
     const char *title;
     uw_axis x, y;
-    const uw_series *series;
+    const uw_svg_series *series;
     int32_t num_series;
 } uw_line_chart;
 void uw__svg_lines(uw_text *out, const uw_line_chart *chart, uw_svg_dress dress);
@@ -52,7 +52,7 @@ typedef struct uw_interval_row {
     const char *label, *note; /* note: muted, after the label; nullable */
     uw_interval of[2];        /* one per series */
     bool strong;              /* label drawn bold */
-    int32_t colour;           /* with one series; as in uw_series */
+    int32_t colour;           /* with one series; as in uw_svg_series */
 } uw_interval_row;
 typedef struct uw_interval_chart {
     const char *title;
@@ -73,7 +73,7 @@ typedef struct uw_bar_chart {
     const char *title;
     uw_axis y;
     const char *names[UW_SVG_COLOURS]; /* [num_bars], legend */
-    int32_t colour[UW_SVG_COLOURS];    /* as in uw_series */
+    int32_t colour[UW_SVG_COLOURS];    /* as in uw_svg_series */
     int32_t num_bars, num_groups;
     const uw_bar_group *groups;
 } uw_bar_chart;

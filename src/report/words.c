@@ -42,6 +42,24 @@ const char *uw__value_title(const char *value) {
     return value;
 }
 
+const char *uw__injection_title(uw_injection injection) {
+    switch (injection) {
+    case UW_INJECT_NOTHING:
+        return "nothing (false alarms)";
+    case UW_INJECT_TELEPORT:
+        return "jump to another place";
+    case UW_INJECT_FROZEN:
+        return "sensor frozen";
+    case UW_INJECT_COLOR:
+        return "another colour";
+    case UW_INJECT_REVERSED:
+        return "actions reversed";
+    case UW_INJECT_REMOVED:
+        return "object gone";
+    }
+    return uw_injection_str(injection);
+}
+
 const char *uw__side_title(const uw_report *r, int32_t side) {
     const char *title = r->in->sides[side].title;
     return title && *title        ? title

@@ -88,12 +88,14 @@ static uw_status use_sensor(uw_feed *f, int32_t column, uw_err *err) {
     return UW_OK;
 }
 
+static uw_status no_pictures(uw_err *err) {
+    uw_fail(err, UW_ESHAPE, "observe: wanted pictures for this encoder, got sensor columns");
+    uw_err_fix(err, "take preset sensors (or identifiability), or record pixels");
+    return UW_ESHAPE;
+}
+
 static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
-    if (config->model.input != UW_INPUT_COLUMNS) {
-        uw_fail(err, UW_ESHAPE, "observe: wanted pictures for this encoder, got sensor columns");
-        uw_err_fix(err, "take preset sensors (or identifiability), or record pixels");
-        return UW_ESHAPE;
-    }
+    if (config->model.input != UW_INPUT_COLUMNS) return no_pictures(err);
     if (f->observe_dim == 0 || f->observe_dim > 65536) {
         uw_fail(err, UW_ESHAPE, "observe: wanted 1 .. 65536 numbers per row, got %zu",
                 f->observe_dim);
@@ -105,13 +107,17 @@ static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
     return UW_OK;
 }
 
-/* Why a column of numbers is not taken for a sensor when nobody names it; NULL: it is taken. */
-static const char *not_a_sensor(const uw_feed *f, int32_t column, uw_status *s, uw_err *err) {
+static bool is_clock(const char *name) {
     static const char *const clocks[] = {"time", "timestamp", "t"};
-    const uw_column *c = uw_dataset_column(f->data, column);
-    uw_column_stats stats;
     for (size_t i = 0; i < sizeof clocks / sizeof clocks[0]; i++)
-        if (!strcmp(c->name, clocks[i])) return "a clock";
+        if (!strcmp(name, clocks[i])) return true;
+    return false;
+}
+
+/* Why a column of numbers tells a model little; NULL: no reason. */
+static const char *poor_sensor(const uw_feed *f, int32_t column, uw_status *s, uw_err *err) {
+    uw_column_stats stats;
+    if (is_clock(uw_dataset_column(f->data, column)->name)) return "a clock";
     *s = uw_dataset_stats(f->data, column, &stats, err);
     if (*s) return NULL;
     if (2 * stats.nan > stats.count) return "mostly missing";
@@ -124,7 +130,7 @@ static uw_status use_all_sensors(uw_context *ctx, uw_feed *f, uw_err *err) {
     for (int32_t i = 0; !s && i < uw_dataset_num_columns(f->data); i++) {
         const uw_column *c = uw_dataset_column(f->data, i);
         if (i == f->action || is_bookkeeping(c->name) || !is_number(c)) continue;
-        const char *why = not_a_sensor(f, i, &s, err);
+        const char *why = poor_sensor(f, i, &s, err);
         if (why)
             uw__log(ctx, UW_LOG_WARN, "train: %s: %s, not observed (observe= would)", c->name, why);
         else if (!s)
@@ -163,6 +169,8 @@ static uw_status resolve_observe(uw_context *ctx, uw_feed *f, uw_train_config *c
             return UW_ESHAPE;
         }
         if (!s) s = use_sensor(f, column, err);
+        const char *why = s ? NULL : poor_sensor(f, column, &s, err);
+        if (why) uw__log(ctx, UW_LOG_WARN, "train: %s: %s, observed all the same", name, why);
         at += length + (at[length] == ',');
     }
     return s ? s : use_sensors(f, config, err);
@@ -351,10 +359,21 @@ static size_t temp_bytes(const uw_feed *f) {
     return (most + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN;
 }
 
-static uw_status make_windows(uw_feed *f, const uw_train_config *config, const char *path,
-                              uw_err *err) {
-    uw_status s = uw_windows_new(f->data, config->window, config->model.frameskip, config->holdout,
-                                 false, config->seed, &f->train, err);
+static uw_status make_windows(uw_context *ctx, uw_feed *f, const uw_train_config *config,
+                              const char *path, uw_err *err) {
+    double holdout = config->holdout;
+    uw_status s = uw_windows_new(f->data, config->window, config->model.frameskip, holdout, false,
+                                 config->seed, &f->train, err);
+    if (!s && holdout > 0.0 && uw_windows_count(f->train) == 0) {
+        /* of one or two episodes chance may hold out all */
+        uw_windows_free(f->train);
+        f->train = NULL;
+        holdout = 0.0;
+        s = uw_windows_new(f->data, config->window, config->model.frameskip, holdout, false,
+                           config->seed, &f->train, err);
+        if (!s && uw_windows_count(f->train))
+            uw__log(ctx, UW_LOG_WARN, "train: too few episodes to hold one out: no validation");
+    }
     if (s) return s;
     if (uw_windows_count(f->train) == 0) {
         uw_fail(err, UW_ESHAPE, "%s: no episode is long enough, wanted %d frames %d rows apart",
@@ -362,8 +381,8 @@ static uw_status make_windows(uw_feed *f, const uw_train_config *config, const c
         uw_err_fix(err, "record longer episodes, or lower window or frameskip");
         return UW_ESHAPE;
     }
-    if (config->holdout > 0.0) {
-        s = uw_windows_new(f->data, config->window, config->model.frameskip, config->holdout, true,
+    if (holdout > 0.0) {
+        s = uw_windows_new(f->data, config->window, config->model.frameskip, holdout, true,
                            config->seed, &f->valid, err);
         if (!s && uw_windows_count(f->valid) == 0) {
             uw_windows_free(f->valid);
@@ -383,6 +402,10 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
                 uw_dataset_torn_bytes(f.data));
     }
     if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool), err);
+    /* who has a table of numbers and no preset must hear of presets first */
+    if (!s && config->model.input != UW_INPUT_COLUMNS && !config->observe[0] &&
+        uw_dataset_find(f.data, "pixels", NULL) < 0)
+        s = no_pictures(err);
     if (!s) s = resolve_action(&f, config, err);
     if (!s) s = resolve_observe(ctx, &f, config, err);
     if (!s && config->augment == UW_AUGMENT_REDRAW) {
@@ -403,7 +426,7 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         f.window = (size_t)config->window;
         f.action_block = (size_t)config->model.action_dim * (size_t)config->model.frameskip;
         f.temp_bytes = temp_bytes(&f);
-        s = make_windows(&f, config, path, err);
+        s = make_windows(ctx, &f, config, path, err);
     }
     if (!s) s = uw__holes_drop(ctx, &f, config, err);
     if (!s) s = make_normalisers(&f, config, err);

@@ -98,8 +98,12 @@ static bool whole(void *arg, int64_t episode, int64_t row) {
     return true;
 }
 
+static int64_t all_windows(const uw_feed *f) {
+    return uw_windows_count(f->train) + (f->valid ? uw_windows_count(f->valid) : 0);
+}
+
 static uw_status drop(uw_context *ctx, holes *h, uw_feed *f, uw_err *err) {
-    const int64_t before = uw_windows_count(f->train);
+    const int64_t before = all_windows(f);
     uw_status s = uw__windows_keep(f->train, whole, h, err);
     if (!s && f->valid) s = uw__windows_keep(f->valid, whole, h, err);
     if (s) return s;
@@ -107,8 +111,7 @@ static uw_status drop(uw_context *ctx, holes *h, uw_feed *f, uw_err *err) {
         uw_windows_free(f->valid);
         f->valid = NULL;
     }
-    const int64_t left = uw_windows_count(f->train);
-    if (left == 0) {
+    if (uw_windows_count(f->train) == 0) {
         uw_fail(err, UW_ENONFINITE, "%s: wanted a window of %d frames without missing numbers",
                 h->example, (int)h->window);
         uw_err_fix(err, "fill such rows, or leave the column out (observe=...)");
@@ -116,7 +119,7 @@ static uw_status drop(uw_context *ctx, holes *h, uw_feed *f, uw_err *err) {
     }
     uw__log(ctx, UW_LOG_WARN,
             "train: %" PRId64 " of %" PRId64 " windows would read one (%s) and are left out",
-            before - left, before, h->example);
+            before - all_windows(f), before, h->example);
     return UW_OK;
 }
 

@@ -37,11 +37,13 @@ for file in short.uw empty.uw noise.bin short.safetensors huge.safetensors nothi
     refuse "4 5" eval "$file" --episodes 6
     refuse "4 5" stress "$file" --episodes 2
     refuse "4 5" probe "$file" good.uw
+    refuse "4 5" certify "$file" good.uw
     refuse "4 5" plan "$file" --obs noise.bin --goal noise.bin
 done
 for file in short.uw empty.uw noise.bin short.safetensors good.safetensors broken.npz words.csv folder; do
     refuse "4 5" train "$file" --out newrun
     refuse "4 5" probe good.safetensors "$file"
+    refuse "4 5" certify good.safetensors "$file"
     refuse "4 5" convert "$file" new.uw
 done
 for file in empty.uw noise.bin short.safetensors huge.safetensors broken.npz words.csv ragged.csv; do

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 expect 0 help --man
-for verb in demo collect inspect convert train eval stress plan probe report bench doctor; do prints "SH umwelt $verb"; done
+for verb in demo collect inspect convert train eval stress plan probe certify surprise report bench doctor; do prints "SH umwelt $verb"; done
 if command -v mandoc >/dev/null 2>&1; then
     mandoc -Tlint -Werror out >lint 2>&1 || { fail "man page"; head lint; }
 fi

@@ -10,7 +10,7 @@ expect 0 --version
 prints "umwelt 0."
 expect 0 --version --json
 json 'd["umwelt"].count(".")==2'
-for verb in demo collect inspect convert train eval stress plan probe report bench doctor; do
+for verb in demo collect inspect convert train eval stress plan probe certify surprise report bench doctor; do
     expect 0 "$verb" --help
     prints "Examples:"
     prints "--json"

@@ -1,6 +1,6 @@
 # The command as its users meet it: exit codes, JSON, files left behind.
 if(UW_BUILD_CLI)
-  foreach(script IN ITEMS usage loop bad_input resources interrupt generated checkpoint datasets peer_data protocols solvers misfit)
+  foreach(script IN ITEMS usage loop bad_input resources interrupt generated checkpoint datasets peer_data protocols solvers misfit identifiability plant surprise)
     add_test(NAME cli_${script} COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/cli/${script}.sh $<TARGET_FILE:umwelt>)
     set_tests_properties(cli_${script} PROPERTIES LABELS cli SKIP_RETURN_CODE 77 TIMEOUT 600
       ENVIRONMENT "UW_GENERATED=${PROJECT_BINARY_DIR}/cli")

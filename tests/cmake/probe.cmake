@@ -1,4 +1,5 @@
 uw_test(test_fit SOURCES unit/test_fit.c MODULES probe LABELS unit)
+uw_test(test_scorecard SOURCES unit/test_scorecard.c MODULES probe LABELS unit)
 uw_test(test_probe SOURCES unit/test_probe.c MODULES probe LABELS unit)
 uw_test(test_landmarks SOURCES unit/test_landmarks.c MODULES probe LABELS unit)
 uw_test(test_policy SOURCES unit/test_policy.c MODULES probe LABELS unit)
@@ -7,3 +8,4 @@ uw_test(test_statistics SOURCES unit/test_statistics.c MODULES probe LABELS unit
 uw_test(test_surprise SOURCES unit/test_surprise.c MODULES probe LABELS unit)
 uw_test(test_injection SOURCES unit/test_injection.c MODULES probe LABELS unit)
 uw_test(test_certify SOURCES unit/test_certify.c MODULES probe LABELS unit)
+uw_test(test_fitness SOURCES unit/test_fitness.c MODULES probe LABELS unit)

@@ -35,13 +35,17 @@ for sides in 1 2; do
             exit 1
         fi
         # the DOM the browser understood has every section and as many drawings as were written
-        for id in result watch robustness care imagination knowledge map speed training making; do
+        for id in result watch robustness care imagination knowledge map surprise certificate speed recording training making; do
             grep -q "id=\"$id\"" "$dir/dom" || { echo "FAIL: no section $id in the DOM"; exit 1; }
         done
         want=$(grep -o '<svg' "$dir/$sides/report.html" | wc -l)
         got=$(grep -o '<svg' "$dir/dom" | wc -l)
         [ "$want" -eq "$got" ] && [ "$got" -ge 10 ] || { echo "FAIL: $got drawings of $want"; exit 1; }
     done
+    for figure in probes run surprise actions; do
+        ls "$dir/$sides/figures/$figure"*.svg "$dir/$sides/figures/$figure"*.csv >/dev/null || exit 1
+    done
+    ls "$dir/$sides/figures/imagined"*.png >/dev/null || { echo "FAIL: no imagined frames"; exit 1; }
     if grep -Eo '(src|href)="[^"]{0,12}' "$dir/$sides/report.html" | grep -Ev '="(data:|#)'; then
         echo "FAIL: the page points outside itself"
         exit 1

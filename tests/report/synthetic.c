@@ -166,8 +166,7 @@ uw_status synthetic_make(synthetic *s, int num_sides, const char *title, const c
                                    .command = "umwelt demo --compare",
                                    .num_sides = num_sides,
                                    .animation = gif,
-                                   .seed = 7,
-                                   .dataset = gif ? "experience.uw" : NULL};
+                                   .seed = 7};
     for (int i = 0; i < num_sides; i++) {
         make_card(&s->card[i], i == 0);
         make_probe(&s->probe[i], i == 0);

@@ -379,6 +379,108 @@ static void test_card(void **state) {
     uw_model_unload(model);
 }
 
+/* The cell of a factor at a value; NULL when the card has none. */
+static const uw_card_cell *cell_of(const uw_card *card, const char *factor, const char *value) {
+    for (int32_t i = 0; i < card->num_cells; i++)
+        if (!strcmp(card->cells[i].factor, factor) && !strcmp(card->cells[i].value, value))
+            return &card->cells[i];
+    return NULL;
+}
+
+/* What the ends come to, by the world's own ranges and rules. */
+static void test_card_values(void **state) {
+    (void)state;
+    static const struct {
+        const char *factor, *low, *high;
+    } want[] = {{"wall.thickness", "7", "41"},
+                {"agent.radius", "7", "12.73"}, /* the door's 14 over 1.1 */
+                {"door.size", "8", "21"},       /* 1.1 times the agent's 7, in whole pixels */
+                {"wall.axis", "horizontal", "vertical"},
+                {"background.color", "0,0,0", "255,255,255"}};
+    uw_model *model = hand_model(2, 2, "state");
+    uw_context *ctx = context(2);
+    uw_eval_options o = few(2);
+    uw_err err = {0};
+    uw_card card, plain;
+    o.planner.num_samples = 24;
+    o.planner.num_elites = 8;
+    o.budget = 20;
+    uw_card_options c = {
+        .factors = "wall.thickness,agent.radius,door.size,wall.axis,background.color,agent.color",
+        .values = "max,min,random"};
+    CHECK_OK(uw_card_run(ctx, model, "two_room", &c, &o, &card, &err), &err);
+    assert_int_equal(card.num_cells, 18);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+        assert_string_equal(cell_of(&card, want[i].factor, "min")->at, want[i].low);
+        assert_string_equal(cell_of(&card, want[i].factor, "max")->at, want[i].high);
+        assert_string_equal(cell_of(&card, want[i].factor, "random")->at, "");
+    }
+    /* White is what the floor is: as near to it as 100 of 255 leave. */
+    int rgb[3];
+    assert_int_equal(
+        sscanf(cell_of(&card, "agent.color", "max")->at, "%d,%d,%d", rgb, rgb + 1, rgb + 2), 3);
+    assert_true(rgb[0] == 255 && rgb[1] == rgb[2] && rgb[1] > 180 && 255 - rgb[1] >= 70);
+    /* An end that is the default is the nominal cell; the model names background.color. */
+    assert_int_equal(cell_of(&card, "background.color", "max")->rate.successes,
+                     card.nominal.successes);
+    assert_true(cell_of(&card, "background.color", "min")->in_training);
+    assert_false(cell_of(&card, "wall.axis", "min")->in_training);
+
+    /* A value is what the world gets: the cell is the run that sets the factor by hand. */
+    const uw_env_class *cls = uw_env_find("two_room");
+    uw_variation thick = {.mode = {UW_VARY_DEFAULT}};
+    CHECK_OK(uw_variation_parse(cls, "wall.thickness=41", &thick, &err), &err);
+    o.variation = &thick;
+    CHECK_OK(uw_stress_run(ctx, model, "two_room", "agent.color", &o, &plain, &err), &err);
+    assert_int_equal(plain.nominal.successes,
+                     cell_of(&card, "wall.thickness", "max")->rate.successes);
+    o.variation = NULL;
+
+    c = (uw_card_options){.factors = "wall.axis", .values = "median"};
+    assert_int_equal(uw_card_run(ctx, model, "two_room", &c, &o, &card, &err), UW_ENOTFOUND);
+    c.values = "randon";
+    assert_int_equal(uw_card_run(ctx, model, "two_room", &c, &o, &card, &err), UW_ENOTFOUND);
+    assert_non_null(strstr(err.fix, "random"));
+    uw_context_free(ctx);
+    uw_model_unload(model);
+}
+
+/* Every factor of both worlds has its cells, and doors behind walls are counted. */
+static void test_card_of_every_factor(void **state) {
+    (void)state;
+    uw_model *model = hand_model(2, 2, "state");
+    uw_context *ctx = context(2);
+    uw_eval_options o = few(40);
+    uw_err err = {0};
+    uw_card card;
+    o.planner.num_samples = 4;
+    o.planner.num_elites = 2;
+    o.planner.iters = 1;
+    o.planner.horizon = 1;
+    o.budget = 1;
+    const uw_card_options c = {.factors = "every", .values = "min,max,random"};
+    CHECK_OK(uw_card_run(ctx, model, "two_room", &c, &o, &card, &err), &err);
+    const uw_env_class *cls = uw_env_find("two_room");
+    for (int32_t i = 0; i < cls->num_factors; i++) {
+        const uw_factor *f = &cls->factors[i];
+        const bool wanted = !f->placed && !f->ours && (f->affects_motion || f->affects_picture);
+        assert_true((cell_of(&card, f->name, "max") != NULL) == wanted);
+        assert_true((cell_of(&card, f->name, "random") != NULL) == wanted);
+    }
+    assert_non_null(cell_of(&card, "goal.looks", "random"));
+    assert_non_null(cell_of(&card, "distractors", "random"));
+    assert_null(cell_of(&card, "all", "max"));
+    assert_int_equal(cell_of(&card, "wall.color", "random")->no_way, 0);
+
+    uw_variation hidden = {.mode = {UW_VARY_DEFAULT}}; /* the door behind the outer wall */
+    CHECK_OK(uw_variation_parse(cls, "door.position=0,0,0", &hidden, &err), &err);
+    o.variation = &hidden;
+    CHECK_OK(uw_stress_run(ctx, model, "two_room", "wall.color", &o, &card, &err), &err);
+    assert_int_equal(card.cells[0].no_way, 20); /* the hard half */
+    uw_context_free(ctx);
+    uw_model_unload(model);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_setups_are_functions_of_seed_and_index),
@@ -391,6 +493,8 @@ int main(void) {
         cmocka_unit_test(test_a_start_may_be_the_goal),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_card),
+        cmocka_unit_test(test_card_values),
+        cmocka_unit_test(test_card_of_every_factor),
     };
     return cmocka_run_group_tests(tests, tempdir_setup, tempdir_teardown);
 }

@@ -13,7 +13,7 @@
 #include "rng.h"
 #include "tempdir.h"
 
-enum { EPISODES = 12, ROWS = 40 };
+enum { EPISODES = 20, ROWS = 40 };
 
 static uw_context *ctx;
 
@@ -191,6 +191,244 @@ static void test_drift_with_history(void **state) {
     uw_model_unload(model);
 }
 
+/* Fill one tensor of a network by place. */
+static float *tensor(const uw_net *net, float *params, const char *name) {
+    const int32_t i = uw__net_find(net, name);
+    if (i < 0) fail_msg("%s: no such tensor", name);
+    return params + net->tensors[i].offset;
+}
+
+/* A model made by hand: z = W x + b of a sensor's numbers, and a predictor that moves z[to] by gain
+ * * a[from] per decision, everything else exactly still. */
+static uw_model *linear_mover(const char *observe, const char *env, int32_t numbers,
+                              const float *weight, float gain) {
+    enum { HIDDEN = 16 };
+    const uw_model_config config = {.input = UW_INPUT_COLUMNS,
+                                    .observe_dim = numbers,
+                                    .action_dim = 2,
+                                    .frameskip = 1,
+                                    .history_size = 1,
+                                    .encoder = UW_ENCODER_MLP,
+                                    .latent_dim = 4,
+                                    .predictor = UW_PREDICTOR_MLP,
+                                    .predictor_mlp_dim = HIDDEN};
+    uw_err err = {0};
+    uw_net net;
+    uw_model *model = NULL;
+    CHECK_OK(uw__net_init(&config, &net, &err), &err);
+    float *numbers_of = calloc(net.num_params + net.num_buffers, sizeof *numbers_of);
+    uw__net_randomise(&net, 5, numbers_of, numbers_of + net.num_params);
+    float *z = tensor(&net, numbers_of, "projector.net.0.weight");
+    memcpy(z, weight, 4 * (size_t)numbers * sizeof *z);
+    memset(tensor(&net, numbers_of, "projector.net.0.bias"), 0, 4 * sizeof *z);
+    /* W1 picks the actions far in GELU's linear half, W2 hands them on, W3 takes the offset off
+     * again */
+    const float far = 30.0f;
+    float *w1 = tensor(&net, numbers_of, "predictor.net.0.weight");
+    float *b1 = tensor(&net, numbers_of, "predictor.net.0.bias");
+    float *w2 = tensor(&net, numbers_of, "predictor.net.2.weight");
+    float *b2 = tensor(&net, numbers_of, "predictor.net.2.bias");
+    float *w3 = tensor(&net, numbers_of, "predictor.net.4.weight");
+    float *b3 = tensor(&net, numbers_of, "predictor.net.4.bias");
+    memset(w1, 0, HIDDEN * 6 * sizeof *w1);
+    memset(b1, 0, HIDDEN * sizeof *b1);
+    memset(w2, 0, HIDDEN * HIDDEN * sizeof *w2);
+    memset(b2, 0, HIDDEN * sizeof *b2);
+    memset(w3, 0, 4 * HIDDEN * sizeof *w3);
+    memset(b3, 0, 4 * sizeof *b3);
+    for (int a = 0; a < 2; a++) {
+        w1[a * 6 + 4 + a] = 1.0f;
+        b1[a] = far;
+        w2[a * HIDDEN + a] = 1.0f;
+        for (int i = 0; i < 4; i++) {
+            w3[i * HIDDEN + a] = gain * weight[i * numbers + a];
+            b3[i] -= gain * weight[i * numbers + a] * far;
+        }
+    }
+    const uw_provenance from = {.observe = observe, .env = env, .action_repeat = 1};
+    CHECK_OK(
+        uw__model_new(&config, numbers_of, numbers_of + net.num_params, NULL, &from, &model, &err),
+        &err);
+    free(numbers_of);
+    uw__net_fini(&net);
+    return model;
+}
+
+static const float mixing[4 * 2] = {1.0f, 0.3f, -0.5f, 0.8f, 0.2f, -0.9f, 0.4f, 0.1f};
+
+/* The state of record_sensors moves by its actions: a predictor that knows it never parts from the
+ * recording, and neither a linear model nor a new head does better. */
+static void test_drift_knows_a_perfect_model(void **state) {
+    (void)state;
+    const char *path = tempdir_file("sensors.uw");
+    record_sensors(path);
+    uw_err err = {0};
+    uw_model *perfect = linear_mover("state", "", 2, mixing, 1.0f);
+    uw_model *half = linear_mover("state", "", 2, mixing, 0.5f);
+    uw_model *wrong = linear_mover("state", "", 2, mixing, -1.0f);
+    uw_probe_report *r = malloc(sizeof *r);
+    const uw_probe_options options = {.drift_steps = 6, .resamples = 200};
+    CHECK_OK(uw_probe_run(ctx, perfect, path, &options, r, &err), &err);
+    assert_int_equal(r->horizon, 6);
+    for (int k = 0; k < 6; k++) {
+        assert_true(r->drift[k].ratio < 1e-6 && r->drift[k].linear_ratio < 1e-4);
+        CHECK_NEAR(r->drift[k].rmse, 0.0, 0.05);
+        CHECK_NEAR(r->drift[k].persistence_rmse, sqrt(2.0 * (k + 1)), 0.25 * sqrt(2.0 * (k + 1)));
+    }
+    assert_int_equal(r->limit, UW_LIMIT_ENCODER);    /* there is nothing left to do better */
+    assert_true(r->gauges.action_sensitivity > 1.0); /* two random actions are sqrt 2 apart */
+    assert_false(r->gauges.alarms & UW_ALARM_DEAF);
+
+    CHECK_OK(uw_probe_run(ctx, half, path, &options, r, &err), &err);
+    CHECK_NEAR(r->drift[0].ratio, 0.25, 0.01); /* half the way is left */
+    assert_true(r->drift[0].ratio_ci[0] <= 0.25 && r->drift[0].ratio_ci[1] >= 0.25);
+    assert_true(r->head_gain < 0.5);
+    assert_int_equal(r->limit, UW_LIMIT_PREDICTOR);
+
+    CHECK_OK(uw_probe_run(ctx, wrong, path, &options, r, &err), &err);
+    assert_int_equal(r->horizon, 0); /* worse than standing still */
+    CHECK_NEAR(r->drift[0].ratio, 4.0, 0.05);
+    free(r);
+    uw_model_unload(perfect);
+    uw_model_unload(half);
+    uw_model_unload(wrong);
+}
+
+/* Sensors with an angle, gaps and what must be left out: state: x, y (px); turn: an angle that
+ * winds; sparse: one in ten missing; broken: mostly missing. */
+static void record_turning(const char *path, int episodes) {
+    uw_err err = {0};
+    uw_recorder *rec = NULL;
+    const uw_column columns[] = {
+        column("state", UW_DTYPE_F32, 2, "px"),      column("turn", UW_DTYPE_F32, 1, "rad"),
+        column("seen", UW_DTYPE_F32, 4, ""),         column("sparse", UW_DTYPE_F32, 1, "V"),
+        column("broken", UW_DTYPE_F32, 1, ""),       column("steady", UW_DTYPE_F32, 1, ""),
+        column("goal_state", UW_DTYPE_F32, 1, "px"), column("action", UW_DTYPE_F32, 2, "")};
+    const uw_dataset_meta meta = {.env = "", .policy = "", .variation = "", .action_repeat = 1};
+    CHECK_OK(uw_recorder_open(path, columns, 8, &meta, UW_OPEN_OVERWRITE, &rec, &err), &err);
+    uw_rng r = uw__rng(check_seed(31), UW_STREAM_TEST, 0);
+    for (int e = 0; e < episodes; e++) {
+        float s[2] = {10.0f * uw__rng_normal(&r), 10.0f * uw__rng_normal(&r)};
+        float turn = 6.0f * uw__rng_normal(&r);
+        const float goal = uw__rng_normal(&r), steady = 4.0f;
+        for (int64_t t = 0; t < 30; t++) {
+            const float a[2] = {uw__rng_normal(&r), uw__rng_normal(&r)};
+            const float seen[4] = {s[0], s[1], 5.0f * sinf(turn), 5.0f * cosf(turn)};
+            const float sparse = t % 10 == 3 ? NAN : s[0] - s[1], broken = t % 10 ? NAN : s[0];
+            const void *cells[] = {s, &turn, seen, &sparse, &broken, &steady, &goal, a};
+            CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
+            for (int i = 0; i < 2; i++) s[i] += a[i];
+            turn += 0.4f * uw__rng_normal(&r);
+        }
+        CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    }
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+}
+
+static const uw_probe_row *find_row(const uw_probe_report *r, const char *column) {
+    for (int32_t i = 0; i < r->num_probes; i++)
+        if (!strcmp(r->probes[i].column, column)) return &r->probes[i];
+    fail_msg("%s: not probed", column);
+    return NULL;
+}
+
+static const uw_excluded *find_excluded(const uw_probe_report *r, const char *column) {
+    for (int32_t i = 0; i < r->num_excluded; i++)
+        if (!strcmp(r->excluded[i].column, column)) return &r->excluded[i];
+    fail_msg("%s: not told", column);
+    return NULL;
+}
+
+static void test_angles_gaps_and_what_is_left_out(void **state) {
+    (void)state;
+    const char *path = tempdir_file("turning.uw");
+    record_turning(path, 24);
+    uw_err err = {0};
+    static const float identity[4 * 4] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    uw_model *model = linear_mover("seen", "", 4, identity, 0.0f);
+    uw_probe_report *r = malloc(sizeof *r);
+    const uw_probe_options options = {.drift_steps = 3, .mlp = true, .resamples = 300};
+    CHECK_OK(uw_probe_run(ctx, model, path, &options, r, &err), &err);
+    assert_int_equal(r->scored_episodes, 12);
+
+    /* an angle is read through its sine and cosine, however often it winds */
+    const uw_probe_row *turn = find_row(r, "turn");
+    assert_true(turn->angle);
+    CHECK_NEAR(turn->r2, 1.0, 1e-4);
+    CHECK_NEAR(turn->degrees, 0.0, 0.5);
+    CHECK_NEAR(turn->rmse, 0.0, 0.01);
+    const uw_probe_row *x = find_row(r, "state[0]");
+    assert_false(x->angle);
+    assert_true(isnan(x->degrees));
+
+    /* gaps cost their own rows only */
+    const uw_probe_row *sparse = find_row(r, "sparse");
+    assert_int_equal(sparse->missing, 24 * 3);
+    assert_int_equal(x->missing, 0);
+    CHECK_NEAR(sparse->r2, 1.0, 1e-5);
+    assert_int_equal(find_excluded(r, "broken")->why, UW_EXCLUDED_GAPS);
+    assert_int_equal(find_excluded(r, "broken")->missing, 24 * 27);
+    assert_int_equal(find_excluded(r, "steady")->why, UW_EXCLUDED_CONSTANT);
+    assert_int_equal(find_excluded(r, "goal_state")->why, UW_EXCLUDED_STILL);
+
+    /* intervals hold the value; controls do not flatter, and what is in the observation is told */
+    assert_true(x->r2_ci[0] > 0.999 && x->r2_ci[0] <= x->r2_ci[1] && x->r2_ci[1] <= 1.0);
+    assert_true(x->shuffled_r2 < 0.3 && x->mlp_shuffled_r2 < 0.5);
+    assert_true(x->pca_r2 > 0.999 &&
+                x->untrained_r2 > 0.99); /* sensors: nothing had to be learned */
+    assert_int_equal(r->window_frames, 3);
+    CHECK_NEAR(x->window_r2, 1.0, 1e-3);
+    assert_true(x->window_mlp_r2 > 0.8);
+
+    /* no world, so nothing can be moved */
+    assert_false(r->causal.known);
+    assert_non_null(strstr(r->causal.why, "no world"));
+
+    const uw_probe_options quick = {.drift_steps = 3, .quick = true};
+    CHECK_OK(uw_probe_run(ctx, model, path, &quick, r, &err), &err);
+    x = find_row(r, "state[0]");
+    assert_true(isnan(x->pca_r2) && isnan(x->window_r2) && isnan(r->drift[0].linear_ratio));
+    free(r);
+    uw_model_unload(model);
+}
+
+/* What a window knows and a frame does not: the latent sees a position, the number is its speed. */
+static void test_windows_see_speed(void **state) {
+    (void)state;
+    const char *path = tempdir_file("speed.uw");
+    uw_err err = {0};
+    uw_recorder *rec = NULL;
+    const uw_column columns[] = {column("state", UW_DTYPE_F32, 2, "m"),
+                                 column("speed", UW_DTYPE_F32, 1, "m/s"),
+                                 column("action", UW_DTYPE_F32, 2, "")};
+    const uw_dataset_meta meta = {.env = "", .policy = "", .variation = "", .action_repeat = 1};
+    CHECK_OK(uw_recorder_open(path, columns, 3, &meta, UW_OPEN_OVERWRITE, &rec, &err), &err);
+    uw_rng r = uw__rng(check_seed(32), UW_STREAM_TEST, 0);
+    for (int e = 0; e < 20; e++) {
+        float s[2] = {uw__rng_normal(&r), uw__rng_normal(&r)}, speed = uw__rng_normal(&r);
+        for (int t = 0; t < 30; t++) {
+            const float a[2] = {0.0f, 0.0f};
+            const void *cells[] = {s, &speed, a};
+            CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
+            speed = 0.5f * speed + uw__rng_normal(&r);
+            s[0] += speed;
+        }
+        CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    }
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    uw_model *model = linear_mover("state", "", 2, mixing, 0.0f);
+    uw_probe_report *report = malloc(sizeof *report);
+    CHECK_OK(uw_probe_run(ctx, model, path, &(uw_probe_options){.drift_steps = 2, .resamples = 100},
+                          report, &err),
+             &err);
+    const uw_probe_row *row = find_row(report, "speed");
+    assert_true(row->r2 < 0.3);
+    assert_true(row->window_r2 > 0.99);
+    assert_true(row->window_r2_ci[0] > 0.9);
+    free(report);
+    uw_model_unload(model);
+}
+
 /* ---- pictures ------------------------------------------------------------------------------- */
 
 enum { SIZE = 32 };
@@ -248,13 +486,6 @@ static uw_model *picture_model(int32_t size) {
                                         .predictor = UW_PREDICTOR_MLP,
                                         .predictor_mlp_dim = 16},
                       "pixels", "two_room");
-}
-
-/* Fill one tensor of a network by place. */
-static float *tensor(const uw_net *net, float *params, const char *name) {
-    const int32_t i = uw__net_find(net, name);
-    if (i < 0) fail_msg("%s: no such tensor", name);
-    return params + net->tensors[i].offset;
 }
 
 /* A model made by hand: one 1x1 convolution that sees only the red agent, then the centroid of what
@@ -335,6 +566,79 @@ static void test_geometry_tells_copies_from_torn(void **state) {
     uw_model_unload(torn);
 }
 
+/* Sensors of two_room, the world known: a latent that copies the position answers to edits as the
+ * world does; one whose second half is dead to the agent's y answers in x only. */
+static void record_positions(const char *path) {
+    uw_err err = {0};
+    uw_recorder *rec = NULL;
+    uw_env *env = NULL;
+    const uw_column columns[] = {column("state", UW_DTYPE_F32, 2, "px"),
+                                 column("action", UW_DTYPE_F32, 2, "")};
+    const uw_dataset_meta meta = {
+        .env = "two_room", .policy = "random", .variation = "", .action_repeat = 1};
+    CHECK_OK(uw_env_new("two_room", &env, &err), &err);
+    CHECK_OK(uw_recorder_open(path, columns, 2, &meta, UW_OPEN_OVERWRITE, &rec, &err), &err);
+    uw_rng r = uw__rng(check_seed(33), UW_STREAM_TEST, 0);
+    for (uint64_t e = 0; e < 40; e++) {
+        CHECK_OK(uw_env_reset(env, e, NULL, NULL, &err), &err);
+        for (int t = 0; t < 12; t++) {
+            float s[2];
+            const float a[2] = {2.0f * uw__rng_uniform(&r) - 1.0f,
+                                2.0f * uw__rng_uniform(&r) - 1.0f};
+            place_state(env, s);
+            const void *cells[] = {s, a};
+            CHECK_OK(uw_recorder_row(rec, cells, &err), &err);
+            uw_step step;
+            CHECK_OK(uw_env_step(env, a, &step), &err);
+        }
+        CHECK_OK(uw_recorder_end_episode(rec, &err), &err);
+    }
+    CHECK_OK(uw_recorder_close(rec, &err), &err);
+    uw_env_free(env);
+}
+
+static void test_causal_check(void **state) {
+    (void)state;
+    const char *path = tempdir_file("positions.uw");
+    record_positions(path);
+    uw_err err = {0};
+    static const float copy[4 * 2] = {0.01f, 0.0f, 0.0f, 0.01f, 0.01f, 0.01f, 0.0f, 0.0f};
+    static const float blind[4 * 2] = {0.01f, 0.0f, 0.0f, 0.0f, 0.02f, 0.0f, 0.0f, 0.0f};
+    uw_model *knows = linear_mover("state", "two_room", 2, copy, 0.0f);
+    uw_model *misses = linear_mover("state", "two_room", 2, blind, 0.0f);
+    uw_probe_report *r = malloc(sizeof *r);
+    const uw_probe_options options = {.drift_steps = 4, .resamples = 200};
+    CHECK_OK(uw_probe_run(ctx, knows, path, &options, r, &err), &err);
+    if (!r->causal.known) fail_msg("causal check: %s", r->causal.why);
+    assert_true(r->causal.edits > 30);
+    /* walls stop the world and not the model: near 1, not 1 */
+    assert_true(r->causal.agreement > 0.9);
+    assert_true(r->causal.agreement_ci[0] <= r->causal.agreement &&
+                r->causal.agreement_ci[0] > 0.8);
+    assert_true(r->causal.random < 0.5);
+    assert_true(find_row(r, "agent.x")->causal > 0.9 && find_row(r, "agent.y")->causal > 0.9);
+
+    CHECK_OK(uw_probe_run(ctx, misses, path, &options, r, &err), &err);
+    assert_true(find_row(r, "agent.x")->causal > 0.9);
+    assert_true(find_row(r, "agent.y")->causal < 0.2); /* its y reads nothing */
+
+    /* neither moves what it imagines: a predictor fitted anew does, so the predictor holds them
+     * back */
+    assert_int_equal(r->limit, UW_LIMIT_PREDICTOR);
+    assert_true(r->head_gain_ci[1] < 0.9);
+    assert_int_equal(r->horizon, 0);
+    uw_model *moves =
+        linear_mover("state", "two_room", 2, copy, 5.0f); /* px per step, as the world's */
+    CHECK_OK(uw_probe_run(ctx, moves, path, &options, r, &err), &err);
+    assert_true(r->limit != UW_LIMIT_PREDICTOR); /* but for the walls, it is the world */
+    assert_int_equal(r->horizon, 4);
+    assert_true(r->drift[3].ratio_ci[1] < 0.2);
+    uw_model_unload(moves);
+    free(r);
+    uw_model_unload(knows);
+    uw_model_unload(misses);
+}
+
 static void test_wrong_inputs_are_told(void **state) {
     (void)state;
     const char *path = tempdir_file("rooms.uw");
@@ -361,7 +665,8 @@ static void test_wrong_inputs_are_told(void **state) {
                                                    .predictor = UW_PREDICTOR_MLP,
                                                    .predictor_mlp_dim = 16},
                                  "stata", "");
-    assert_int_equal(uw_probe_run(ctx, other, path, NULL, r, &err), UW_ENOTFOUND);
+    assert_int_equal(uw_probe_run(ctx, other, path, NULL, r, &err), UW_ESHAPE);
+    assert_non_null(strstr(err.text, "stata"));
     assert_non_null(strstr(err.fix, "state"));
     uw_model_unload(other);
     free(r);
@@ -388,6 +693,10 @@ int main(void) {
         cmocka_unit_test(test_linear_encoder_is_read),
         cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_drift_with_history),
+        cmocka_unit_test(test_drift_knows_a_perfect_model),
+        cmocka_unit_test(test_angles_gaps_and_what_is_left_out),
+        cmocka_unit_test(test_windows_see_speed),
+        cmocka_unit_test(test_causal_check),
         cmocka_unit_test(test_geometry_tells_copies_from_torn),
         cmocka_unit_test(test_what_misleads),
         cmocka_unit_test(test_wrong_inputs_are_told),

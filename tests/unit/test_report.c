@@ -77,6 +77,7 @@ static void test_full_page(void **state) {
     static synthetic s;
     uw_err err = {0};
     CHECK_OK(synthetic_make(&s, 1, "TwoRoom", folder, NULL, &err), &err);
+    synthetic_trust(&s);
     const char *path = in_folder("full.html");
     CHECK_OK(uw_report_write(ctx, &s.inputs, path, NULL, false, &err), &err);
     static const char *const want[] = {
@@ -96,6 +97,16 @@ static void test_full_page(void **state) {
         "0123456789abcdef",
         "umwelt demo --compare",
         "1.12 TFLOP in 20.4 s",
+        "NOT COVERED BY THEORY",
+        "a condition &lt;b&gt;",
+        "no actions in this recording",
+        "above 11.3",
+        "<td class=\"low\">41 / 100</td>",
+        "the model sees no pictures",
+        "stuck sensors, flow[1]:",
+        "goal_state[0]",
+        "Agreement 0.91",
+        "<li class=\"warn\">",
         NULL};
     check_page(path, want);
     synthetic_free(&s);

@@ -25,7 +25,7 @@ static void check_drawing(uw_text *t, int at_least) {
 static void test_scales_are_round(void **state) {
     (void)state;
     const double x[3] = {0, 5, 10}, y[3] = {0.0, 0.7, 1.0};
-    const uw_series s = {.name = NULL, .colour = 0, .x = x, .y = y, .n = 3};
+    const uw_svg_series s = {.name = NULL, .colour = 0, .x = x, .y = y, .n = 3};
     const uw_line_chart c = {.title = "t", .series = &s, .num_series = 1};
     uw_text t = {0};
     uw__svg_lines(&t, &c, UW_SVG_PAGE);
@@ -63,7 +63,7 @@ static void test_golden_interval(void **state) {
 static void test_not_finite_points_break_the_line(void **state) {
     (void)state;
     const double x[5] = {1, 2, 3, 4, 5}, y[5] = {1, 10, NAN, 100, -3};
-    const uw_series s = {.colour = 1, .x = x, .y = y, .n = 5, .markers = true};
+    const uw_svg_series s = {.colour = 1, .x = x, .y = y, .n = 5, .markers = true};
     const uw_line_chart c = {.title = "t", .y = {.log = true}, .series = &s, .num_series = 1};
     uw_text t = {0};
     uw__svg_lines(&t, &c, UW_SVG_PAGE);
@@ -86,7 +86,7 @@ static void test_any_numbers_are_well_formed(void **state) {
     for (size_t i = 0; i < sizeof nasty / sizeof *nasty; i++) {
         for (int log = 0; log < 2; log++) {
             for (int dress = 0; dress < 2; dress++) {
-                const uw_series s = {.name = hostile,
+                const uw_svg_series s = {.name = hostile,
                                      .colour = 7,
                                      .x = nasty[i],
                                      .y = nasty[i],
@@ -151,7 +151,7 @@ static void test_map_keeps_shape(void **state) {
 static void test_dresses(void **state) {
     (void)state;
     const double x[2] = {0, 1};
-    const uw_series s = {.x = x, .y = x, .n = 2};
+    const uw_svg_series s = {.x = x, .y = x, .n = 2};
     const uw_line_chart c = {.title = "t", .series = &s, .num_series = 1};
     uw_text page = {0}, file = {0};
     uw__svg_lines(&page, &c, UW_SVG_PAGE);

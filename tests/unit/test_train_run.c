@@ -333,8 +333,9 @@ static void default_sensors(void **state) {
     CHECK_OK(uw_train_preset("identifiability", &c, &train_err), &train_err);
     c.steps = STEPS;
     c.batch = 8;
-    c.holdout = 0.0;
+    c.holdout = 0.9; /* takes the only episode, and gives it back */
     CHECK_OK(train_here("plain.uw", "plain", &c, TRAIN_NEW, &r), &train_err);
+    said("WARN train: too few episodes to hold one out");
     said("train: the model sees a,b\n");
     said("WARN train: time: a clock, not observed");
     said("WARN train: pump: constant, not observed");
@@ -344,6 +345,10 @@ static void default_sensors(void **state) {
     assert_string_equal(uw_model_provenance(model)->observe, "a,b");
     assert_string_equal(uw_model_provenance(model)->env, "");
     uw_model_unload(model);
+    snprintf(c.observe, sizeof c.observe, "a,pump");
+    CHECK_OK(train_here("plain.uw", "plain2", &c, TRAIN_NEW, &r), &train_err);
+    said("WARN train: pump: constant, observed all the same");
+    assert_true(isfinite(r.loss));
 }
 
 /* A column with the name of a factor, but not with its numbers. */
