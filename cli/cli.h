@@ -120,6 +120,7 @@ json_t *cli_card_json(const uw_card *card);
 json_t *cli_probe_json(const uw_probe_report *r);
 json_t *cli_gauges_json(const uw_gauges *g);
 json_t *cli_run_curve_json(const uw_run_curve *curve);
+json_t *cli_certificate_json(const uw_certificate *c);
 json_t *cli_surprise_json(const uw_surprise_report *r);
 json_t *cli_injection_json(const uw_injection_report *r);
 json_t *cli_fitness_json(const uw_fitness_report *r);

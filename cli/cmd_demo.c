@@ -78,7 +78,7 @@ static int run(cli *c) {
     uw_status s = study_folder(dir, &err);
     if (!s) s = collect(c, data, &err);
     for (int i = 0; !s && i < count; i++) s = train(c, sides[i].preset, &studies[i], &err);
-    for (int i = 0; !s && i < count; i++) s = study_measure(c, &studies[i], &err);
+    for (int i = 0; !s && i < count; i++) s = study_measure(c, &studies[i], i == 0, &err);
     if (!s) {
         study_print(c, &studies[0]);
         cli_print_cards(c, (const uw_card *[]){&studies[0].card, &studies[1].card},

@@ -56,7 +56,7 @@ static int run(cli *c) {
     snprintf(command, sizeof command, "umwelt report %s %s --episodes %d --seed %llu", c->args[0], c->args[1],
              s.episodes, (unsigned long long)c->seed);
     status = study_folder(dir, &err);
-    if (!status) status = study_measure(c, &s, &err);
+    if (!status) status = study_measure(c, &s, true, &err);
     if (!status) {
         study_print(c, &s);
         if (s.world && s.card_episodes) cli_print_cards(c, (const uw_card *[]){&s.card}, &s.title, 1);

@@ -24,18 +24,44 @@ static uw_status act(cli *c, study *s, uw_err *err) {
     return uw_stress_run(c->ctx, s->model, s->world, NULL, &o, &s->card, err);
 }
 
-uw_status study_measure(cli *c, study *s, uw_err *err) {
-    const uw_probe_options probe = {.seed = c->seed};
+/* Whether to believe it.  A recording with too few episodes for a band is said, and is no error. */
+static uw_status trust(cli *c, study *s, uw_err *err) {
+    const uw_certify_options certify = {.seed = c->seed};
+    const uw_injection_options inject = {.seed = c->seed};
+    s->certificate = calloc(1, sizeof *s->certificate);
+    if (!s->certificate) return UW_ENOMEM;
+    uw_status status = uw_certify_run(c->ctx, s->model, s->data, &certify, s->certificate, err);
+    if (status) return status;
+    status = uw_surprise_run(c->ctx, s->model, NULL, s->data, NULL, &s->surprise, err);
+    s->surprised = status == UW_OK;
+    if (status == UW_EINVAL) cli_note(c, "no surprise from the recording: %s\n", err->text);
+    if (status && status != UW_EINVAL) return status;
+    if (!s->world) return UW_OK;
+    status = uw_surprise_inject(c->ctx, s->model, NULL, s->world, &inject, &s->injections, err);
+    s->injected = status == UW_OK;
+    if (status == UW_EINVAL) cli_note(c, "no injected events: %s\n", err->text);
+    return status == UW_EINVAL ? UW_OK : status;
+}
+
+uw_status study_measure(cli *c, study *s, bool fitness, uw_err *err) {
+    const uw_probe_options probe = {.seed = c->seed, .mlp = true};
     uw_status status = s->world ? act(c, s, err) : UW_OK;
     if (status) return status;
     s->probe = calloc(1, sizeof *s->probe);
-    if (!s->probe) return UW_ENOMEM;
-    return uw_probe_run(c->ctx, s->model, s->data, &probe, s->probe, err);
+    s->fitness = fitness ? calloc(1, sizeof *s->fitness) : NULL;
+    if (!s->probe || (fitness && !s->fitness)) return UW_ENOMEM;
+    status = uw_probe_run(c->ctx, s->model, s->data, &probe, s->probe, err);
+    if (!status) status = trust(c, s, err);
+    if (!status && fitness) status = uw_fitness_run(c->ctx, s->data, NULL, s->fitness, err);
+    return status;
 }
 
 void study_print(cli *c, const study *s) {
     if (s->world) cli_print_eval(c, "random goals", &s->results[0], s->baselines ? s->results : NULL);
     cli_print_probe(c, s->probe);
+    cli_say(c, "\n%s: %s\n", uw_certify_verdict_str(s->certificate->verdict), s->certificate->headline);
+    if (s->injected) cli_print_injection(c, &s->injections);
+    if (s->fitness) cli_say(c, "recording: %s to train on\n", uw_fitness_verdict_str(s->fitness->verdict));
 }
 
 void study_json(const study *s, json_t *into) {
@@ -44,6 +70,10 @@ void study_json(const study *s, json_t *into) {
         json_object_set_new(into, "eval", cli_eval_json(&s->results[0], s->baselines ? s->results : NULL));
     if (s->world && s->card_episodes) json_object_set_new(into, "stress", cli_card_json(&s->card));
     json_object_set_new(into, "probe", cli_probe_json(s->probe));
+    json_object_set_new(into, "certify", cli_certificate_json(s->certificate));
+    if (s->surprised) json_object_set_new(into, "surprise", cli_surprise_json(&s->surprise));
+    if (s->injected) json_object_set_new(into, "injections", cli_injection_json(&s->injections));
+    if (s->fitness) json_object_set_new(into, "fitness", cli_fitness_json(s->fitness));
 }
 
 uw_status study_folder(const char *dir, uw_err *err) {
@@ -60,7 +90,10 @@ static uw_report_side side_of(const study *s) {
                             .eval = s->world ? &s->results[0] : NULL,
                             .baselines = s->world && s->baselines ? s->results : NULL,
                             .probe = s->probe,
-                            .card = s->world && s->card_episodes ? &s->card : NULL};
+                            .card = s->world && s->card_episodes ? &s->card : NULL,
+                            .certificate = s->certificate,
+                            .surprise = s->surprised ? &s->surprise : NULL,
+                            .injections = s->injected ? &s->injections : NULL};
 }
 
 uw_status study_report(cli *c, const char *dir, const char *title, const char *command, const study *studies,
@@ -75,6 +108,7 @@ uw_status study_report(cli *c, const char *dir, const char *title, const char *c
                            .env = first->world,
                            .command = command,
                            .dataset = first->data,
+                           .fitness = first->fitness,
                            .num_sides = count,
                            .seed = c->seed};
     uw_status s = UW_OK;
@@ -95,5 +129,8 @@ uw_status study_report(cli *c, const char *dir, const char *title, const char *c
 void study_free(study *s) {
     cli_eval_free(s->results);
     uw_model_unload(s->model);
+    if (s->surprised) uw_surprise_report_fini(&s->surprise);
     free(s->probe);
+    free(s->certificate);
+    free(s->fitness);
 }

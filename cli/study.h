@@ -18,10 +18,15 @@ typedef struct study {
     uw_eval_result results[UW_NUM_DRIVERS];
     uw_probe_report *probe;
     uw_card card;
+    uw_fitness_report *fitness; /* of data; NULL = not looked at */
+    uw_certificate *certificate;
+    bool surprised, injected;   /* surprise, injections are filled: the recording had episodes enough */
+    uw_surprise_report surprise;
+    uw_injection_report injections;
 } study;
 
-/* Measure a model: episodes, probes, robustness card.  After an error, too, *s is study_free's. */
-uw_status study_measure(cli *c, study *s, uw_err *err);
+/* Measure a model: episodes, robustness card, probes, certificate, surprise; with `fitness` its recording too.  After an error, too, *s is study_free's. */
+uw_status study_measure(cli *c, study *s, bool fitness, uw_err *err);
 /* Print what was measured. */
 void study_print(cli *c, const study *s);
 /* The objects of eval, stress, probe ... under their verbs' names, into c->result or an object of it. */

@@ -75,33 +75,30 @@ static uw_status choose_rows(recording *r, uw_err *err) {
                        : uw_fail(err, UW_EINVAL, "rows: fewer than one episode has, wanted more");
 }
 
-/* Latents of all rows; a row with a gap in what the model sees is not a number. */
+/* Latents of all rows; of a row with a gap in what the model sees, NaN. */
 static uw_status encode(recording *r, uw_err *err) {
     const size_t n = (size_t)r->rows, d = (size_t)uw_model_config_of(r->model)->latent_dim;
-    const size_t width = (size_t)r->observe.dim;
     uw_row *kept = malloc(n * sizeof *kept);
-    float *seen = malloc(n * width * sizeof *seen + 1), *z = malloc(n * d * sizeof *z);
+    bool *whole = malloc(n * sizeof *whole);
+    float *z = malloc(n * d * sizeof *z);
     r->h = malloc(n * d * sizeof *r->h);
-    uw_status s =
-        kept && seen && z && r->h ? UW_OK : uw_fail(err, UW_ENOMEM, "certify: %zu rows", n);
-    int64_t count = 0;
-    if (s) goto done;
-    if (!r->observe.pictures)
-        s = uw__rows_columns(r->ctx, r->data, &r->observe, r->row, r->rows, seen, err);
-    for (size_t i = 0; i < n && !s; i++) {
-        bool finite = true;
-        for (size_t j = 0; j < width; j++) finite = finite && isfinite(seen[i * width + j]);
-        r->h[i * d] = finite ? 0.0f : NAN;
-        if (finite) kept[count++] = r->row[i];
-    }
-    if (!s && count)
-        s = uw__rows_encode(r->ctx, r->model, r->data, &r->observe, kept, count, z, err);
-    count = 0;
+    uw_status s = UW_OK;
+    size_t count = 0;
+    if (!kept || !whole || !z || !r->h) s = uw_fail(err, UW_ENOMEM, "certify: %zu rows", n);
+    if (!s) s = uw__rows_whole(r->ctx, r->data, &r->observe, r->row, r->rows, whole, err);
     for (size_t i = 0; i < n && !s; i++)
-        if (isfinite(r->h[i * d])) memcpy(r->h + i * d, z + (size_t)count++ * d, d * sizeof *z);
-done:
+        if (whole[i]) kept[count++] = r->row[i];
+    if (!s)
+        s = uw__rows_encode(r->ctx, r->model, r->data, &r->observe, kept, (int64_t)count, z, err);
+    count = 0;
+    for (size_t i = 0; i < n && !s; i++) {
+        if (whole[i])
+            memcpy(r->h + i * d, z + d * count++, d * sizeof *z);
+        else
+            r->h[i * d] = NAN;
+    }
     free(kept);
-    free(seen);
+    free(whole);
     free(z);
     return s;
 }

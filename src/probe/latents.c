@@ -244,7 +244,7 @@ uw_status uw__rows_encode(uw_context *ctx, const uw_model *model, const uw_datas
             s = uw__rows_columns(ctx, data, observe, rows + first, count, chunk, err);
             if (!s) s = uw_model_encode(ctx, model, NULL, chunk, count, to, err);
         }
-        if (!s && !uw__progress(ctx, "encode", first + count, n))
+        if (!s && n > CHUNK && !uw__progress(ctx, "encode", first + count, n))
             s = uw_fail(err, UW_EINTERRUPTED, "encode: stopped on request");
     }
     free(chunk);

@@ -81,7 +81,7 @@ json '[p["step"] for p in d["over_run"]["points"]]==[0,4,8,12] and d["over_run"]
 json 'all(p["success"]["episodes"]==6 and p["error"]>0 and len(p["success"]["ci95"])==2 for p in d["over_run"]["points"])'
 
 expect 0 report $model a.uw --episodes 4 --card-episodes 2 --out rep --json
-json '{"eval","stress","probe"} <= set(d) and d["report"]=="rep/report.html"'
+json '{"eval","stress","probe","certify","fitness"} <= set(d) and d["certify"]["verdict"] and d["report"]=="rep/report.html"'
 grep -q '</html>' rep/report.html || fail "report.html is not whole"
 grep -q '^## When not to trust it' rep/MODEL_CARD.md || fail "the model card lacks its warnings"
 [ -s rep/figures/robustness.svg ] && [ -s rep/figures/robustness.csv ] || fail "no figures beside the report"
