@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const cli_option options[] = {
-    {"preset", "NAME", "two_room | two_room_robust | lewm | identifiability | sensors | pusht", "two_room_robust"},
+    {"preset", "NAME", "two_room | two_room_robust | two_room_layouts | lewm | identifiability | sensors | pusht", "two_room_robust"},
     {"config", "FILE", "flat YAML file of keys, read after the preset", NULL},
     {"set", "KEY=VALUE", "set one key, after the file (repeatable); --help keys lists them", NULL},
     {"steps", "N", "optimiser steps (short for --set steps=N)", NULL},

@@ -40,6 +40,8 @@ typedef struct uw_train_config {
     char action[64];          /* column of actions; "" = "action", "none" = no actions */
     int32_t window;           /* T frames per window */
     int32_t batch;            /* B windows per step */
+    int32_t episode_windows;  /* windows of a step from one episode; above 1, SIGReg sees latents less their mean
+                               * over those windows: what tells the states of one episode apart */
     int32_t accumulate;       /* gradient accumulation: micro-batches per step, >= 1 */
     int32_t encoder_chunk;    /* frames whose encoder activations are kept at once; 0 = automatic */
     bool shuffle_epochs;      /* every window once per epoch, in a new order; else every batch draws anew */
@@ -84,7 +86,8 @@ typedef struct uw_train_config {
     int32_t milestone_every;  /* steps between models kept in run/milestones/, the first before any step; 0 = none */
 } uw_train_config;
 
-/* Fill a preset: "two_room", "two_room_robust", "lewm", "identifiability", "sensors", "pusht".
+/* Fill a preset: "two_room", "two_room_robust", "two_room_layouts", "lewm", "identifiability", "sensors",
+ * "pusht".
  * Returns UW_ENOTFOUND with a "did you mean". */
 UW_API uw_status uw_train_preset(const char *name, uw_train_config *config, uw_err *err);
 /* Return the names of the presets, NULL-terminated. */

@@ -31,6 +31,9 @@ uw_status uw__windows_keep(uw_windows *windows, uw__window_fn *keep, void *arg, 
 uw_status uw__dataset_actions(const uw_dataset *data, int32_t column, int64_t episode, int64_t row,
                               int64_t rows, float *out, uw_err *err);
 
+/* The windows of the episode that window i, which there is, is of: *count of them from *first on. */
+void uw__windows_beside(const uw_windows *windows, int64_t i, int64_t *first, int64_t *count);
+
 /* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
  * read. Returns UW_ENOMEM. */
 uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);

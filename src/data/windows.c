@@ -115,12 +115,9 @@ int64_t uw_windows_count(const uw_windows *windows) {
     return windows->start[windows->num_runs];
 }
 
-void uw_windows_at(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row) {
+/* The run that window i is in. */
+static int64_t run_of(const uw_windows *windows, int64_t i) {
     int64_t lo = 0, hi = windows->num_runs - 1;
-    if (i < 0 || i >= uw_windows_count(windows)) {
-        *episode = *row = -1;
-        return;
-    }
     while (lo < hi) {
         const int64_t mid = lo + (hi - lo + 1) / 2;
         if (windows->start[mid] <= i)
@@ -128,8 +125,26 @@ void uw_windows_at(const uw_windows *windows, int64_t i, int64_t *episode, int64
         else
             hi = mid - 1;
     }
-    *episode = windows->episode[lo];
-    *row = windows->first[lo] + i - windows->start[lo];
+    return lo;
+}
+
+void uw_windows_at(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row) {
+    if (i < 0 || i >= uw_windows_count(windows)) {
+        *episode = *row = -1;
+        return;
+    }
+    const int64_t run = run_of(windows, i);
+    *episode = windows->episode[run];
+    *row = windows->first[run] + i - windows->start[run];
+}
+
+void uw__windows_beside(const uw_windows *windows, int64_t i, int64_t *first, int64_t *count) {
+    int64_t from = run_of(windows, i), to = from + 1;
+    const int64_t episode = windows->episode[from];
+    while (from > 0 && windows->episode[from - 1] == episode) from--;
+    while (to < windows->num_runs && windows->episode[to] == episode) to++;
+    *first = windows->start[from];
+    *count = windows->start[to] - *first;
 }
 
 static uw_status locate(const uw_windows *windows, int64_t i, int64_t *episode, int64_t *row,

@@ -326,7 +326,7 @@ static int by_size(const void *a, const void *b) {
 static void fill_delays(const lab *l, uw_injection_row *row, double *work) {
     int32_t n = 0;
     for (int32_t e = 0; e < l->options.episodes; e++) {
-        const outcome *o = outcome_at(l, 0, row->injection, e);
+        const outcome *o = outcome_at(l, 0, (int32_t)row->injection, e);
         if (!o->before && o->alarm >= 0) work[n++] = o->alarm - l->event_at;
     }
     row->delay_median = row->delay_high = NAN;
@@ -342,7 +342,7 @@ static void fill_contrast(const lab *l, uw_injection_row *row) {
     int32_t above = 0;
     double pairs = 0.0;
     for (int32_t e = 0; e < n; e++) {
-        const double score = outcome_at(l, 0, row->injection, e)->largest;
+        const double score = outcome_at(l, 0, (int32_t)row->injection, e)->largest;
         above += score > outcome_at(l, 0, UW_INJECT_NOTHING, e)->largest;
         for (int32_t k = 0; k < n; k++) {
             const double control = outcome_at(l, 0, UW_INJECT_NOTHING, k)->largest;

@@ -272,6 +272,19 @@ uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i)
     return i;
 }
 
+/* One of n, drawn for a place of the step's batch: the bias is below n / 2^53. */
+static int64_t draw_below(const load_args *a, uint64_t number, uint64_t n) {
+    uw_rng r = uw__rng(a->config->seed, UW_STREAM_BATCH, (uint64_t)a->step << LOOK_BITS | number);
+    return (int64_t)(uw__rng_uniform64(&r) * (double)n);
+}
+
+/* Another window of the episode that window `beside` is of. */
+static int64_t draw_beside(const load_args *a, uint64_t number, int64_t beside) {
+    int64_t first, count;
+    uw__windows_beside(a->windows, beside, &first, &count);
+    return first + draw_below(a, number, (uint64_t)count);
+}
+
 /* The windows of a step: drawn anew, or the next ones of an epoch's order. */
 static void pick(const load_args *a) {
     const uw_train_config *c = a->config;
@@ -283,15 +296,13 @@ static void pick(const load_args *a) {
             const uint64_t at = step % per_epoch * (uint64_t)c->batch + number;
             a->batch->picks[w] = (int64_t)uw__epoch_window(c->seed, step / per_epoch, count, at);
         } else {
-            uw_rng r = uw__rng(c->seed, UW_STREAM_BATCH, step << LOOK_BITS | number);
-            /* bias below count / 2^53 */
-            a->batch->picks[w] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
+            const size_t behind = w % (size_t)c->episode_windows; /* the first of its episode */
+            a->batch->picks[w] = behind ? draw_beside(a, number, a->batch->picks[w - behind])
+                                        : draw_below(a, number, count);
         }
     }
-    for (size_t i = 0; i < a->batch->extra; i++) {
-        uw_rng r = uw__rng(c->seed, UW_STREAM_BATCH, step << LOOK_BITS | (a->first_extra + i));
-        a->batch->picks[a->batch->windows + i] = (int64_t)(uw__rng_uniform64(&r) * (double)count);
-    }
+    for (size_t i = 0; i < a->batch->extra; i++)
+        a->batch->picks[a->batch->windows + i] = draw_below(a, a->first_extra + i, count);
 }
 
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,

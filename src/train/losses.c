@@ -33,6 +33,7 @@ struct uw_loss_state {
     uw_real *next, *dnext;     /* [B, T-1, D] all but the first latent: inverse dynamics */
     uw_real *guess, *dguess;   /* [B, T-1, A] */
     uw_real *read, *dread;     /* [rows, readout_dim] */
+    uw_real *apart, *dapart;   /* [rows, D] z less its episode's mean; NULL with one window of each */
     uw_encode_acts *encode;    /* NULL: latents are given */
     uw_action_acts *action_acts;
     uw_predict_acts *predict;
@@ -119,6 +120,10 @@ static uw_loss_state *layout(uw_arena *arena, const uw_net *net, const uw_train_
         tmp.read = take(arena, rows * numbers);
         tmp.dread = take(arena, rows * numbers);
         tmp.readout = uw__readout_layout(arena, net, rows);
+    }
+    if (config->sigreg_weight > 0.0f && config->episode_windows > 1) {
+        tmp.apart = take(arena, rows * tmp.d);
+        tmp.dapart = take(arena, rows * tmp.d);
     }
     if (config->sigreg_weight > 0.0f) {
         const size_t sets = config->sigreg_per_step ? tmp.t : 1;
@@ -327,13 +332,42 @@ static double readout_loss(const uw_exec *e, const uw_net *net, const uw_real *p
     return loss;
 }
 
+/* Take from every row the mean over its group of rows, which is its own transpose: the gradient
+ * goes back by the same function.  add: onto what out holds. */
+static void centre(const uw_real *x, size_t groups, size_t rows, size_t d, bool add, uw_real *out) {
+    for (size_t g = 0; g < groups; g++, x += rows * d, out += rows * d) {
+        for (size_t i = 0; i < d; i++) {
+            double mean = 0.0;
+            for (size_t r = 0; r < rows; r++) mean += (double)x[r * d + i];
+            mean /= (double)rows;
+            for (size_t r = 0; r < rows; r++) {
+                const uw_real apart = (uw_real)((double)x[r * d + i] - mean);
+                out[r * d + i] = add ? out[r * d + i] + apart : apart;
+            }
+        }
+    }
+}
+
+/* SIGReg of what tells the states of one episode apart.  Pooled over episodes that differ in what
+ * never changes within them, it is content with that alone, and the state is never learned. */
+static double sigreg_within(const uw_exec *e, const uw_train_config *config, uw_loss_state *s,
+                            double weight) {
+    const size_t rows = (size_t)config->episode_windows * s->t, groups = s->rows / rows;
+    centre(s->z, groups, rows, s->d, false, s->apart);
+    memset(s->dapart, 0, s->rows * s->d * sizeof *s->dapart);
+    const double loss = uw__sigreg_loss(e, s->sigreg, s->apart, weight, s->dapart);
+    centre(s->dapart, groups, rows, s->d, true, s->dz);
+    return loss;
+}
+
 /* The terms that see latents only. */
 static void regularise(const uw_exec *e, const uw_train_config *config, uw_loss_state *s,
                        uint64_t draw, double scale, uw_losses *out) {
     if (s->sigreg) {
         uw__sigreg_directions(e, s->sigreg, config->seed, draw);
-        out->sigreg =
-            uw__sigreg_loss(e, s->sigreg, s->z, scale * (double)config->sigreg_weight, s->dz);
+        const double weight = scale * (double)config->sigreg_weight;
+        out->sigreg = s->apart ? sigreg_within(e, config, s, weight)
+                               : uw__sigreg_loss(e, s->sigreg, s->z, weight, s->dz);
     }
     if (s->vicreg) {
         const double weight = scale * (double)config->vicreg_weight;

@@ -32,6 +32,8 @@ typedef enum key_kind {
 #define NUMBER_KEYS(X)                                                                             \
     X(INT, window, window, 2, 1024, "frames", "frames per training window (T)")                    \
     X(INT, batch, batch, 1, 65536, "windows", "windows per step (B)")                              \
+    X(INT, episode_windows, episode_windows, 1, 65536, "windows",                                  \
+      "windows of a step from one episode; above 1, SIGReg sees what differs within it")           \
     X(INT, accumulate, accumulate, 1, 65536, "",                                                   \
       "micro-batches that a step is cut into; BatchNorm, SIGReg and VICReg see one at a time")     \
     X(INT, encoder_chunk, encoder_chunk, 0, 1000000000, "frames",                                  \
@@ -526,6 +528,12 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
     }
     if (c->batch % c->accumulate)
         return bad(err, "accumulate", "wanted a divisor of batch", "set batch to a multiple of it");
+    if (c->batch / c->accumulate % c->episode_windows)
+        return bad(err, "episode_windows", "wanted a divisor of batch / accumulate",
+                   "set batch to a multiple of it");
+    if (c->episode_windows > 1 && (c->extra_frames || c->shuffle_epochs))
+        return bad(err, "episode_windows", "wanted 1 with extra_frames or shuffle_epochs",
+                   "set extra_frames=0 shuffle_epochs=false");
     if (c->extra_frames % c->accumulate)
         return bad(err, "extra_frames", "wanted a multiple of accumulate", "raise or lower it");
     if (c->extra_frames && c->sigreg_per_step)

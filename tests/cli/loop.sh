@@ -54,6 +54,8 @@ expect 2 stress $model --episodes 2 --factors background.colour
 says "did you mean background.color?"
 expect 0 probe $model a.uw --rows 64 --steps 3 --json
 json 'd["probes"] and {"r2","r"} <= set(next(iter(d["probes"].values()))) and len(d["drift"])==3 and {"error","persistence"} <= set(d["drift"][0]) and d["effective_rank"]>=1 and len(d["eigenvalues"])==32'
+json '{"r2_ci95","untrained_r2","pca_r2","window_r2","shuffled_r2","missing"} <= set(d["probes"]["agent.x"]) and {"ratio_ci95","linear","head"} <= set(d["drift"][0])'
+json '{"alarms","notices","sigreg_q99","steps","action_sensitivity"} <= set(d["gauges"]) and d["causal"]["known"] in (True, False) and {"column","why"} <= set(d["excluded"][0])'
 expect 0 certify $model a.uw --json
 json 'd["verdict"] in ("COLLAPSED","TOO LITTLE DATA") and d["headline"] and d["episodes"]==12 and d["r2_floor"] is None and "bound" in d and d["whitening_error"]>0 and "alignment_gap" in d'
 json 'list(d["checks"])==["A%d" % i for i in range(1,15)] and {"statistic","threshold","ok"} <= set(d["checks"]["A8"]) and d["labels"]["columns"]=="state[0], state[1]"'
@@ -65,8 +67,6 @@ says "no such column"
 expect 2 certify $model a.uw --rho 1.5
 says "wanted a number from"
 
-json '{"r2_ci95","untrained_r2","pca_r2","window_r2","shuffled_r2","missing"} <= set(d["probes"]["agent.x"]) and {"ratio_ci95","linear","head"} <= set(d["drift"][0])'
-json '{"alarms","notices","sigreg_q99","steps","action_sensitivity"} <= set(d["gauges"]) and d["causal"]["known"] in (True, False) and {"column","why"} <= set(d["excluded"][0])'
 expect 0 probe $model a.uw --rows 64 --steps 3 --quick --mlp
 prints "open-loop prediction"
 # prediction against planning, over the models that a run kept

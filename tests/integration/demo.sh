@@ -24,6 +24,12 @@ for factor, values in d["stress"]["factors"].items():
 drift = {row["step"]: row["ratio"] for row in d["probe"]["drift"]}
 assert drift[4] < 0.10, drift
 assert d["train"]["effective_rank"] > 4, d["train"]
+# A healthy run raises no alarm, in any row of its log nor afterwards (notices are bits of 65536 and above).
+import csv
+alarms = [int(float(row["alarms"])) & 0xffff for row in csv.DictReader(open("umwelt-demo/run/log.csv"))]
+assert len(alarms) > 50 and not any(alarms), alarms
+assert d["probe"]["gauges"]["alarms"] == [], d["probe"]["gauges"]
+assert d["probe"]["horizon"] == 12 and all(row["untrained_r2"] < row["r2_ci95"][0] for row in d["probe"]["probes"].values())
 print("success", success["successes"], "worst cell", min(r["successes"] for v in d["stress"]["factors"].values() for r in v.values() if not r["ours"]),
       "drift at 4", round(drift[4], 3), "seconds", round(d["seconds"], 1))
 P

@@ -179,6 +179,16 @@ static void conv_terms(void **state) {
     }
 }
 
+/* SIGReg of what differs within an episode. */
+static void sigreg_within_episodes(void **state) {
+    (void)state;
+    fixture f = {.config = small()};
+    f.config.model = small_conv();
+    f.config.episode_windows = WINDOWS;
+    f.config.sigreg_weight = 3.0f;
+    check_gradient(&f, "sigreg within an episode");
+}
+
 /* BatchNorm in the encoder, single frames behind the windows, labels, and an action that the
  * predictor sees again: what the recipe of pusht adds. */
 static void labelled_terms(void **state) {
@@ -362,13 +372,11 @@ static void accumulation(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(conv_terms),
-                                       cmocka_unit_test(labelled_terms),
-                                       cmocka_unit_test(columns_without_actions),
-                                       cmocka_unit_test(two_views),
-                                       cmocka_unit_test(lewm),
-                                       cmocka_unit_test(scale),
-                                       cmocka_unit_test(chunks),
-                                       cmocka_unit_test(accumulation)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv_terms),     cmocka_unit_test(sigreg_within_episodes),
+        cmocka_unit_test(labelled_terms), cmocka_unit_test(columns_without_actions),
+        cmocka_unit_test(two_views),      cmocka_unit_test(lewm),
+        cmocka_unit_test(scale),          cmocka_unit_test(chunks),
+        cmocka_unit_test(accumulation)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

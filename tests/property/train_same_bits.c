@@ -98,6 +98,13 @@ static void robust_recipe(void **state) {
     same_bits(&c, "robust");
 }
 
+static void layouts(void **state) {
+    (void)state;
+    uw_train_config c = tiny_config(STEPS);
+    c.episode_windows = 4;
+    same_bits(&c, "layouts");
+}
+
 static void labelled(void **state) {
     (void)state;
     const uw_train_config c = tiny_labelled(STEPS);
@@ -151,8 +158,8 @@ static int setup(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(robust_recipe), cmocka_unit_test(labelled),
-                                       cmocka_unit_test(lewm), cmocka_unit_test(epochs),
-                                       cmocka_unit_test(seeds_differ)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(robust_recipe), cmocka_unit_test(layouts), cmocka_unit_test(labelled),
+        cmocka_unit_test(lewm),          cmocka_unit_test(epochs),  cmocka_unit_test(seeds_differ)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }

@@ -76,6 +76,56 @@ static void as_recorded(void **state) {
     assert_true(differing(path, &c, 0) > 60);
 }
 
+/* Other rooms in every episode: each frame shows its own episode's, under drawn colours too. */
+static void layouts_as_recorded(void **state) {
+    (void)state;
+    static const char *const variations[] = {"wall.thickness~sample", "wall.axis~sample",
+                                             "door.number~sample",    "door.position~sample",
+                                             "door.size~sample",      NULL};
+    const char *path = tempdir_file("layouts.uw");
+    collect(path, variations);
+    uw_train_config c = tiny_config(100);
+    c.batch = 32;
+    c.episode_windows = 4;
+    assert_int_equal(differing(path, &c, 0), 0);
+    assert_true(differing(path, &c, 99) > 60);
+}
+
+/* Windows of a step come from one episode by the group, and all of its windows come up. */
+static void windows_of_one_episode(void **state) {
+    (void)state;
+    enum { GROUP = 4, BATCH = 32, LOADS = 60 };
+    static const char *const variations[] = {"wall.axis~sample", NULL};
+    const char *path = tempdir_file("grouped.uw");
+    collect(path, variations);
+    uw_train_config c = tiny_config(100);
+    c.batch = BATCH;
+    c.episode_windows = GROUP;
+    uw_context *ctx = NULL;
+    uw_trainer t;
+    uw_err err = {0};
+    bool episodes[EPISODES] = {false}, rows[STEPS + 1] = {false};
+    CHECK_OK(uw_context_new(NULL, &ctx, &err), &err);
+    CHECK_OK(uw__trainer_init(ctx, path, &c, &t, &err), &err);
+    for (int64_t step = 0; step < LOADS; step++) {
+        int64_t first = -1, episode, row;
+        CHECK_OK(uw__batch_load(&t.exec, &t.net, &t.feed, &c, t.buffers, step, 0, t.batch, &err),
+                 &err);
+        for (size_t w = 0; w < BATCH; w++) {
+            uw_windows_at(t.feed.train, t.batch->picks[w], &episode, &row);
+            if (w % GROUP == 0) first = episode;
+            assert_int_equal(episode, first);
+            episodes[episode] = rows[row] = true;
+        }
+    }
+    int32_t seen = 0;
+    for (int32_t e = 0; e < EPISODES; e++) seen += episodes[e];
+    assert_true(seen > EPISODES / 2); /* but those held out */
+    for (int32_t row = 0; row <= STEPS + 1 - c.window; row++) assert_true(rows[row]);
+    uw__trainer_fini(&t);
+    uw_context_free(ctx);
+}
+
 static void says_what_was_varied(void **state) {
     (void)state;
     static const char *const variations[] = {"wall.thickness~sample", "agent.color~sample",
@@ -143,8 +193,9 @@ static void refuses_impossible_looks(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_recorded),
-                                       cmocka_unit_test(says_what_was_varied),
-                                       cmocka_unit_test(refuses_impossible_looks)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_recorded), cmocka_unit_test(layouts_as_recorded),
+        cmocka_unit_test(windows_of_one_episode), cmocka_unit_test(says_what_was_varied),
+        cmocka_unit_test(refuses_impossible_looks)};
     return cmocka_run_group_tests(tests, tempdir_setup, tempdir_teardown);
 }

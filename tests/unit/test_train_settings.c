@@ -23,7 +23,7 @@ static void presets_are_valid(void **state) {
         assert_string_equal(c.preset, *name);
         CHECK_OK(uw__settings_check(&c, &err), &err);
     }
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 7);
     uw_train_config c;
     assert_int_equal(uw_train_preset("two_rooms", &c, &err), UW_ENOTFOUND);
     assert_non_null(strstr(err.fix, "two_room"));
@@ -158,6 +158,7 @@ static void cross_checks(void **state) {
     (void)state;
     static const char *const cases[][4] = {
         {"two_room", "accumulate", "3", "accumulate"},
+        {"two_room", "episode_windows", "3", "episode_windows"},
         {"two_room", "rollout_steps", "4", "rollout_steps"},
         {"two_room", "augment", "redraw", "augment_factors"},
         {"two_room", "augment_ramp_start", "0.9", "augment_ramp_start"},
