@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "latents.h"
+#include "episodes.h"
 
 /* Note the episodes that have a decision and are not held out; rows counts what they have to offer.
  */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "episodes.h"
 #include "hash.h"
 #include "internal.h"
 

@@ -10,8 +10,8 @@
 
 #include <umwelt/arena.h>
 
+#include "episodes.h"
 #include "internal.h"
-#include "latents.h"
 #include "policy_internal.h"
 #include "rng.h"
 
