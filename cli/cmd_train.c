@@ -68,10 +68,14 @@ static int run(cli *c) {
                                c->args[0], out, config.preset, (unsigned long long)config.seed);
     if (status) return cli_fail(c, status, &err);
     json_object_update_new(c->result, cli_train_json(&r));
+    json_object_set_new(c->result, "gauges", cli_gauges_json(&r.gauges));
     cli_say(c, "%s: %lld steps in %.1f s, %.0f frames/s, prediction %.5f, SIGReg %.4f, effective rank %.1f\n"
                "next: umwelt probe %s %s\n",
             r.model_path, (long long)r.steps, r.seconds, r.frames_per_s, r.prediction_loss, r.sigreg,
             r.effective_rank, r.model_path, c->args[0]);
+    if (r.gauges.alarms & UW_ALARMS)
+        cli_note(c, "alarm: %s; the warnings above say what to do, docs/guide/trust.md what it means\n",
+                 uw_alarm_str(r.gauges.alarms));
     return cli_finish(c);
 }
 

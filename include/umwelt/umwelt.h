@@ -19,6 +19,7 @@
 #include <umwelt/env.h>
 #include <umwelt/eval.h>
 #include <umwelt/fitness.h>
+#include <umwelt/gauges.h>
 #include <umwelt/landmarks.h>
 #include <umwelt/model.h>
 #include <umwelt/planner.h>
