@@ -33,7 +33,7 @@ struct uw_controller {
 static bool band_ok(const uw_dynamics_dims *d, const uw_controller_options *o) {
     if ((unsigned)o->on_surprise > UW_ON_SURPRISE_REPLAN) return false;
     if (!o->band) return o->on_surprise == UW_ON_SURPRISE_NONE;
-    return uw__band_ok(o->band) && o->band->latent_dim == d->latent_dim;
+    return o->band->latent_dim == d->latent_dim && uw__band_ok(o->band);
 }
 
 static bool options_ok(const uw_dynamics_dims *d, const uw_controller_options *o) {
