@@ -34,6 +34,10 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+void uw__sort(double *x, int64_t n) {
+    qsort(x, (size_t)n, sizeof *x, ascending);
+}
+
 double uw__quantile(const double *sorted, int64_t n, double q) {
     if (n < 1) return NAN;
     const double at = q * (double)(n - 1);
@@ -53,7 +57,7 @@ static uw_estimate estimate(const double *values, int32_t count, int32_t resampl
         mean += resampled[i] / (double)resamples;
     }
     if (!isfinite(mean) || !isfinite(e.point)) return e;
-    qsort(resampled, (size_t)resamples, sizeof *resampled, ascending);
+    uw__sort(resampled, resamples);
     const double bias = mean - e.point;
     e.corrected = e.point - bias;
     e.low = uw__quantile(resampled, resamples, 0.025) - 2.0 * bias;

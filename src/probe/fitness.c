@@ -354,8 +354,8 @@ static uw_status tell_excitation(uw_fitness *f, uw_err *err) {
                     const uw_status s = uw_dataset_rows(f->data, n->column, e, t, 1, 1, cell, err);
                     if (s) return s;
                 }
-                x[i] = uw__fitness_number(c->dtype,
-                                          cell + (size_t)n->place * uw_dtype_bytes(c->dtype));
+                x[i] =
+                    uw__cell_number(c->dtype, cell + (size_t)n->place * uw_dtype_bytes(c->dtype));
                 x[i] = (x[i] - n->mean) / sqrt(n->m2 / (double)n->count);
                 finite = finite && isfinite(x[i]);
             }

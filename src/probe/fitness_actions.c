@@ -117,7 +117,7 @@ static uw_status read_column(effects *e, const unit *u, int32_t column, const in
             const uw_number *n = &e->f->numbers[numbers[i]];
             if (n->column != column) continue;
             out[t * count + i] =
-                uw__fitness_number(c->dtype, e->raw + (size_t)t * row + (size_t)n->place * width);
+                uw__cell_number(c->dtype, e->raw + (size_t)t * row + (size_t)n->place * width);
         }
     return s;
 }
@@ -288,11 +288,6 @@ static void shuffle(const effects *e, uw_rng *rng, double *out) {
         memcpy(out + (size_t)i * block, e->action + (size_t)order[i] * block, block * sizeof *out);
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Estimate one skip from now, change and action, all standardised. */
 static void estimate(const effects *e, bench *b, int32_t k, uw_action_effect *out) {
     double null[SHUFFLES], share, null_share = 0.0;
@@ -316,7 +311,7 @@ static void estimate(const effects *e, bench *b, int32_t k, uw_action_effect *ou
         reached += null[i] >= out->nats;
         out->null_mean += null[i] / SHUFFLES;
     }
-    qsort(null, SHUFFLES, sizeof *null, by_size);
+    uw__sort(null, SHUFFLES);
     out->null_high = uw__quantile(null, SHUFFLES, 0.95);
     out->p_value = (1.0 + reached) / (1.0 + SHUFFLES);
     out->share -= null_share;

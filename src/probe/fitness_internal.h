@@ -5,6 +5,8 @@
 
 #include <umwelt/fitness.h>
 
+#include "latents.h"
+
 enum {
     UW_FITNESS_NUMBERS = 256, /* looked at; a recording with more keeps the first */
     UW_FITNESS_SAMPLE = 4096, /* rows that quantiles come from */
@@ -80,8 +82,6 @@ bool uw__fitness_listed(const char *words, const char *name);
 
 /* fitness_scan.c: both passes.  Returns as uw_dataset_rows, UW_ENOMEM, UW_EINTERRUPTED. */
 uw_status uw__fitness_scan(uw_fitness *f, uw_err *err);
-/* Turn a cell of any type into a double. */
-double uw__fitness_number(uw_dtype dtype, const unsigned char *at);
 
 /* fitness_episodes.c: duplicates and overlap between the parts of a split.  Returns UW_ENOMEM. */
 uw_status uw__fitness_episodes(uw_fitness *f, uw_err *err);

@@ -22,29 +22,6 @@ enum { STUCK_ROWS = 8 };
 static const double STUCK_SHARE = 0.2;
 static const double CLOCK_GAP = 1.5; /* of the median step */
 
-double uw__fitness_number(uw_dtype dtype, const unsigned char *at) {
-    float f32;
-    double f64;
-    int32_t i32;
-    int64_t i64;
-    switch (dtype) {
-    case UW_DTYPE_F32:
-        memcpy(&f32, at, sizeof f32);
-        return (double)f32;
-    case UW_DTYPE_F64:
-        memcpy(&f64, at, sizeof f64);
-        return f64;
-    case UW_DTYPE_I32:
-        memcpy(&i32, at, sizeof i32);
-        return (double)i32;
-    case UW_DTYPE_I64:
-        memcpy(&i64, at, sizeof i64);
-        return (double)i64;
-    default:
-        return (double)*at; /* U8, BOOL */
-    }
-}
-
 /* One piece of rows, all columns. */
 typedef struct piece {
     int64_t episode, first, count, length; /* length: rows of the episode */
@@ -69,8 +46,8 @@ typedef struct scan {
 
 static double cell_at(const scan *s, const piece *p, const uw_number *n, int64_t t) {
     const uw_dtype dtype = uw_dataset_column(s->f->data, n->column)->dtype;
-    return uw__fitness_number(dtype, p->cells[n->column] + (size_t)t * s->row_bytes[n->column] +
-                                         (size_t)n->place * uw_dtype_bytes(dtype));
+    return uw__cell_number(dtype, p->cells[n->column] + (size_t)t * s->row_bytes[n->column] +
+                                      (size_t)n->place * uw_dtype_bytes(dtype));
 }
 
 /* ---- first pass ------------------------------------------------------------------------------ */
@@ -195,8 +172,7 @@ static bool at_ends(const scan *s, int32_t column, const unsigned char *cells) {
     for (int32_t i = 0; i < f->num_numbers; i++) {
         const uw_number *n = &f->numbers[i];
         if (n->column != column) continue;
-        const double x =
-            uw__fitness_number(dtype, cells + (size_t)n->place * uw_dtype_bytes(dtype));
+        const double x = uw__cell_number(dtype, cells + (size_t)n->place * uw_dtype_bytes(dtype));
         if (isfinite(x) && x != n->low && x != n->high) return false;
         known = true;
     }
@@ -284,11 +260,6 @@ static uw_status each_piece(scan *s, piece_fn *const *fns, const char *what, uw_
     return UW_OK;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Medians and ranges from the samples. */
 static void finish_sums(scan *s) {
     uw_fitness *f = s->f;
@@ -296,7 +267,7 @@ static void finish_sums(scan *s) {
         uw_number *n = &f->numbers[i];
         n->median = n->spread = NAN;
         if (!n->num_sample) continue;
-        qsort(n->sample, (size_t)n->num_sample, sizeof *n->sample, by_size);
+        uw__sort(n->sample, n->num_sample);
         n->median = uw__quantile(n->sample, n->num_sample, 0.5);
         n->spread = uw__quantile(n->sample, n->num_sample, 0.9) -
                     uw__quantile(n->sample, n->num_sample, 0.1);
@@ -306,7 +277,7 @@ static void finish_sums(scan *s) {
     }
     f->clock.median = NAN;
     if (!s->num_clock_steps) return;
-    qsort(s->clock_steps, (size_t)s->num_clock_steps, sizeof *s->clock_steps, by_size);
+    uw__sort(s->clock_steps, s->num_clock_steps);
     f->clock.median = uw__quantile(s->clock_steps, s->num_clock_steps, 0.5);
 }
 

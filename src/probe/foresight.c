@@ -156,7 +156,8 @@ uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, const 
         uw__action_column(model, name, sizeof name);
         r.action_column = uw_dataset_find(data, name, NULL);
         if (r.action_column < 0)
-            return uw_fail(err, UW_ENOTFOUND, "%s: no such column in the dataset", name);
+            return uw_fail(err, UW_ESHAPE, "%s: no such column in the dataset, wanted the actions",
+                           name);
         const int32_t got = uw__column_numbers(uw_dataset_column(data, r.action_column));
         if (got != config->action_dim)
             return uw_fail(err, UW_ESHAPE, "%s: numbers per row, wanted %d, got %d", name,

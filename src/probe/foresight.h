@@ -61,7 +61,7 @@ typedef struct uw_episode_reader {
     int32_t skip;          /* rows per step */
 } uw_episode_reader;
 
-/* Check that model and data fit.  Returns UW_ENOTFOUND, UW_ESHAPE. */
+/* Check that model and data fit.  Returns UW_ESHAPE, naming the column. */
 uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, const uw_dataset *data,
                                   uw_episode_reader *out, uw_err *err);
 /* Return the steps of an episode. */

@@ -13,6 +13,7 @@
 #include "internal.h"
 #include "model_internal.h"
 #include "policy.h"
+#include "statistics.h"
 #include "surprise_internal.h"
 
 enum {
@@ -317,11 +318,6 @@ static uw_rate detected(const lab *l, int32_t j, int32_t kind) {
     return uw_rate_of(found, eligible);
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Delays of the model's detections, sorted; work: [episodes]. */
 static void fill_delays(const lab *l, uw_injection_row *row, double *work) {
     int32_t n = 0;
@@ -331,7 +327,7 @@ static void fill_delays(const lab *l, uw_injection_row *row, double *work) {
     }
     row->delay_median = row->delay_high = NAN;
     if (!n) return;
-    qsort(work, (size_t)n, sizeof *work, by_size);
+    uw__sort(work, n);
     row->delay_median = work[(n - 1) / 2];
     row->delay_high = work[(n * 9 + 9) / 10 - 1];
 }

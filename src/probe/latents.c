@@ -120,7 +120,7 @@ static uw_status read_raw(uw_context *ctx, const uw_dataset *data, int32_t colum
     return UW_OK;
 }
 
-static double number_at(uw_dtype dtype, const unsigned char *p) {
+double uw__cell_number(uw_dtype dtype, const unsigned char *p) {
     switch (dtype) {
     case UW_DTYPE_U8:
     case UW_DTYPE_BOOL:
@@ -162,7 +162,7 @@ uw_status uw__rows_read(uw_context *ctx, const uw_dataset *data, int32_t column,
     const uw_status s = read_raw(ctx, data, column, numbers * each, rows, n, raw, err);
     if (!s)
         for (size_t i = 0; i < (size_t)n * numbers; i++)
-            out[i] = number_at(c->dtype, raw + i * each);
+            out[i] = uw__cell_number(c->dtype, raw + i * each);
     free(raw);
     return s;
 }

@@ -29,6 +29,9 @@ typedef struct uw_row {
 /* Return numbers per row of a column; 0 when it is a frame or too large to be a sensor. */
 int32_t uw__column_numbers(const uw_column *column);
 
+/* Return a cell as a double, exact for all types but large I64; p may lie anywhere. */
+double uw__cell_number(uw_dtype dtype, const unsigned char *p);
+
 /* Read a sensor column's numbers at rows as doubles, whatever its type: out [n, numbers]. */
 uw_status uw__rows_read(uw_context *ctx, const uw_dataset *data, int32_t column, const uw_row *rows,
                         int64_t n, double *out, uw_err *err);

@@ -129,6 +129,8 @@ struct uw_pool;
 uw_status uw__bootstrap(struct uw_pool *pool, const uw_bootstrap *b, int32_t resamples, uint64_t seed,
                         uw_estimate *out);
 
+/* Sort x [n] ascending; NaN has no place. */
+void uw__sort(double *x, int64_t n);
 /* Return the q quantile of sorted [n] by linear interpolation (NumPy's default). */
 double uw__quantile(const double *sorted, int64_t n, double q);
 

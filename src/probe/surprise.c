@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "dataset_internal.h"
 #include "internal.h"
+#include "statistics.h"
 #include "surprise_internal.h"
 
 static const double DEFAULT_ALPHA = 0.05;
@@ -252,11 +253,6 @@ static uw_status judge(const look *l, const uw_surprise *u, int64_t episode, tal
     return UW_OK;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void summarise(tally *t) {
     uw_surprise_report *r = &t->report;
     const int64_t n = r->steps;
@@ -264,7 +260,7 @@ static void summarise(tally *t) {
     r->alarmed = uw_rate_of((int32_t)t->alarmed, (int32_t)t->judged);
     r->median = r->high = r->most = NAN;
     if (!n) return;
-    qsort(t->scores, (size_t)n, sizeof *t->scores, by_size);
+    uw__sort(t->scores, n);
     r->median = t->scores[(n - 1) / 2];
     r->high = t->scores[(n * 99 + 99) / 100 - 1];
     r->most = t->scores[n - 1];

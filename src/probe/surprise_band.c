@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "matrices.h"
 #include "special.h"
+#include "statistics.h"
 #include "surprise_internal.h"
 
 /* Added to the covariance's diagonal, of its mean eigenvalue: a latent need not have full rank. Any
@@ -46,19 +48,6 @@ void uw__scatter_add(uw_scatter *scatter, const uw_track *track) {
     }
 }
 
-/* Cholesky factor in place of the lower triangle; false when it is not positive. */
-static bool factorise(double *s, size_t d) {
-    for (size_t i = 0; i < d; i++) {
-        for (size_t j = 0; j <= i; j++) {
-            double sum = s[i * d + j];
-            for (size_t k = 0; k < j; k++) sum -= s[i * d + k] * s[j * d + k];
-            if (i == j && !(sum > 0.0)) return false;
-            s[i * d + j] = i == j ? sqrt(sum) : sum / s[j * d + j];
-        }
-    }
-    return true;
-}
-
 /* Invert a lower triangular factor in place: column j needs the factor's columns from j on, which
  * are still there. */
 static void invert(double *l, size_t d) {
@@ -83,9 +72,7 @@ static uw_status whiten(const uw_scatter *scatter, double *s, uw_surprise *out) 
             s[i * d + j] = (scatter->cross[i * d + j] - scatter->sum[i] * scatter->sum[j] / n) / n;
         trace += s[i * d + i];
     }
-    const double ridge = RIDGE * trace / (double)d;
-    for (size_t i = 0; i < d; i++) s[i * d + i] += ridge;
-    if (!(ridge > 0.0) || !factorise(s, d)) return UW_EINVAL;
+    if (!(trace > 0.0) || !uw__cholesky(s, scatter->dim, RIDGE)) return UW_EINVAL;
     invert(s, d);
     for (size_t i = 0; i < d; i++)
         for (size_t j = 0; j < d; j++) out->whiten[i * d + j] = j <= i ? (float)s[i * d + j] : 0.0f;
@@ -176,11 +163,6 @@ uw_status uw__surprise_too_few(double alpha, int64_t episodes, uw_err *err) {
     return UW_EINVAL;
 }
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 uw_status uw__surprise_threshold(uw_surprise *surprise, const double *largest, int64_t n,
                                  double alpha, uw_err *err) {
     const int64_t above = allowed_above(n, alpha);
@@ -188,7 +170,7 @@ uw_status uw__surprise_threshold(uw_surprise *surprise, const double *largest, i
     double *sorted = malloc((size_t)n * sizeof *sorted);
     if (!sorted) return uw_fail(err, UW_ENOMEM, "surprise: %lld episodes", (long long)n);
     memcpy(sorted, largest, (size_t)n * sizeof *sorted);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
+    uw__sort(sorted, n);
     free(surprise->largest);
     surprise->largest = sorted;
     surprise->band.threshold = sorted[n - above];
