@@ -192,7 +192,11 @@ static int open_rival(cli *c, work *w) {
     }
     const uw_status status = uw_model_load(w->against, &w->rival, &err);
     if (status == UW_ENOTFOUND) advise_rival(w->against, &err);
-    return status ? cli_fail(c, status, &err) : CLI_OK;
+    if (status) return cli_fail(c, status, &err);
+    if (cli_is_inverse(w->rival_word) && cli_flag(c, "policy"))
+        return cli_usage(c, "--policy", "leave it out: --data fits one to each model",
+                         "a policy is one model's, and --against names another");
+    return CLI_OK;
 }
 
 /* Another solver's own defaults, with the objective, horizon and limits of the first; a map's horizon is its

@@ -52,6 +52,9 @@ cmp one three || fail "inverse: episodes as the other solver differ"
 expect 0 eval run/model.safetensors --episodes 6 --budget 5 --solver cem --policy p.safetensors --out first.csv
 expect 0 stress run/model.safetensors --solver inverse --policy p.safetensors --episodes 6 --factors agent.color --json
 expect 0 train d.uw --out run2 --set batch=2 --set sigreg_directions=8 --seed 1 --steps 2
+expect 2 eval run/model.safetensors --episodes 6 --solver inverse --policy p.safetensors --against run2/model.safetensors
+says "a policy is one model's"
+expect 0 eval run/model.safetensors $tiny --solver inverse --against run2/model.safetensors --out two.csv
 expect 5 eval run2/model.safetensors --episodes 6 --solver inverse --policy p.safetensors
 says "wanted one of model"
 says "got one of model"
