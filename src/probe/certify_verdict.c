@@ -8,18 +8,31 @@
 /* Gates of the labels, from the published bands. */
 static const double LINEAR = 0.95, GAP = 0.05, ORTHOGONAL = 0.2;
 
+/* Numbers of the latent that hardly vary beside the mean one. */
+static int32_t dead_numbers(const uw_sample *o, double trace) {
+    int32_t dead = 0;
+    for (int32_t i = 0; i < o->dim; i++) {
+        double variance = 0.0;
+        for (int64_t r = 0; r < o->rows; r++) {
+            const double h = o->h[r * o->dim + i];
+            variance += h * h / (double)o->rows;
+        }
+        dead += variance < 0.01 * trace / o->dim;
+    }
+    return dead;
+}
+
 /* Alarms of a code that has lost its dimensions.  For few dimensions a tenth of K is no dimension
- * at all: then half of them, and a half more, have to be left. */
+ * at all: then half of them, and a half more, have to be left.  Empty directions are no collapse as
+ * long as the numbers live: a world of few dimensions in a wide latent has them (A14 says so). */
 static const char *collapse(const uw_sample *o) {
     const int32_t k = o->dim;
     double trace = 0.0, entropy = 0.0;
-    int32_t dead = 0;
     for (int32_t i = 0; i < k; i++) trace += fmax(0.0, o->eigenvalues[i]);
     if (o->rank == 0 || !(trace > 0.0)) return "the latent is constant";
     for (int32_t i = 0; i < k; i++) {
         const double share = o->eigenvalues[i] / trace;
         if (share > 0.0) entropy -= share * log(share);
-        dead += o->eigenvalues[i] < 0.01 * trace / k;
     }
     const double few = fmin(2.0, 0.5 * k + 0.5);
     if (trace < 0.05 * k) return "the latent's variance has shrunk to almost nothing";
@@ -27,7 +40,7 @@ static const char *collapse(const uw_sample *o) {
         return "the latent has almost no directions left";
     if (k >= 8 && o->eigenvalues[0] > 0.5 * trace)
         return "one direction holds most of the latent's variance";
-    if (2 * dead > k) return "most directions of the latent are dead";
+    if (2 * dead_numbers(o, trace) > k) return "most numbers of the latent are dead";
     return NULL;
 }
 

@@ -547,7 +547,15 @@ static void test_geometry_tells_copies_from_torn(void **state) {
     for (int i = 0; i < 2; i++) {
         assert_true(r->probes[i].r2 > 0.99);
         assert_true(isnan(r->probes[i].mlp_r2));
+        /* three main directions of the pixels, and three numbers of fresh weights, tell less */
+        assert_true(isfinite(r->probes[i].pca_r2) && r->probes[i].pca_r2 < 0.97);
+        assert_true(isfinite(r->probes[i].untrained_r2) && r->probes[i].untrained_r2 < 0.9);
     }
+    assert_int_equal(r->geometry.hard_pairs, 512);
+    assert_true(r->geometry.hard_rho_path_ci[0] < r->geometry.hard_rho_path &&
+                r->geometry.hard_rho_path < r->geometry.hard_rho_path_ci[1]);
+    assert_true(r->geometry.stretch_ci[0] < r->geometry.stretch &&
+                r->geometry.stretch < r->geometry.stretch_ci[1]);
     assert_int_equal(r->rows, 200);
     assert_int_equal(r->num_drift, 19); /* 40 rows hold 19 decisions of two rows */
     assert_true(r->geometry.known);
