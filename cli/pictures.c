@@ -25,6 +25,7 @@ typedef struct prop {
 static const prop props[] = {
     {"target.", "rendering.render_target", {1}},
     {"distractor.", "distractor.number", {DISCS}},
+    {"texture.", "texture.strength", {1}},
     {"door.position", "door.number", {3}},
     {"door.size", "door.number", {3}},
     {"door.size", "door.position", {49, 112, 175}},

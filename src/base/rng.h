@@ -27,6 +27,7 @@ typedef enum uw_stream {
     UW_STREAM_SPLIT = 11,
     UW_STREAM_DISTRACTOR = 12, /* starts and headings of discs */
     UW_STREAM_ACTOR = 13,  /* what an actor leaves to chance */
+    UW_STREAM_TEXTURE = 14, /* how a floor's pattern lies */
     UW_STREAM_TEST = 99
 } uw_stream;
 

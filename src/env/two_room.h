@@ -11,6 +11,7 @@
 #include <umwelt/env.h>
 
 #include "distractor.h"
+#include "texture.h"
 
 enum { UW_ROOM_DOORS = 3, UW_ROOM_EDGE = 224, UW_ROOM_MIDDLE = 112 };
 
@@ -31,12 +32,13 @@ enum uw_room_value {
     UW_ROOM_TARGET_POSITION = UW_ROOM_TARGET_COLOR + 3,
     UW_ROOM_TARGET_RADIUS = UW_ROOM_TARGET_POSITION + 2,
     UW_ROOM_MIN_STEPS,
-    UW_ROOM_WALL_AXIS,
+    UW_ROOM_TEXTURE,
+    UW_ROOM_WALL_AXIS = UW_ROOM_TEXTURE + UW_TEXTURE_VALUES,
     UW_ROOM_BORDER_COLOR,
     UW_ROOM_WALL_COLOR = UW_ROOM_BORDER_COLOR + 3,
     UW_ROOM_WALL_THICKNESS = UW_ROOM_WALL_COLOR + 3,
     UW_ROOM_NUM_VALUES,
-    UW_ROOM_NUM_FACTORS = 23
+    UW_ROOM_NUM_FACTORS = 28
 };
 extern const uw_factor uw__room_factors[UW_ROOM_NUM_FACTORS];
 

@@ -110,12 +110,13 @@ static void draw_walls(const double *values, const cover *part, palette *colors,
     }
 }
 
-/* Draw the floor, the discs on it, then walls and doors. */
-static void draw_rooms_over_discs(const double *values, int64_t steps, int32_t size, uint8_t *rgb) {
+/* Draw the floor, its texture and the discs on it, then walls and doors. */
+static void draw_rooms_over(const double *values, int64_t steps, int32_t size, uint8_t *rgb) {
     cover part;
     palette colors;
     const size_t count = (size_t)size * (size_t)size * 3;
     for (size_t i = 0; i < count; i++) rgb[i] = (uint8_t)values[UW_ROOM_BACKGROUND_COLOR + i % 3];
+    uw__texture_draw(values + UW_ROOM_TEXTURE, size, rgb);
     uw__distractors_draw(values + UW_ROOM_DISTRACTOR, steps, false, size, rgb);
     cover_init(values, size, &part);
     palette_init(values, &colors);
@@ -282,8 +283,8 @@ void uw__room_draw(const double *values, const double *state, const double *goal
     const double *discs = values + UW_ROOM_DISTRACTOR;
     const float agent[2] = {(float)state[0], (float)state[1]};
     const float target[2] = {(float)goal[0], (float)goal[1]};
-    if (discs[UW_DISTRACTOR_NUMBER] > 0.0)
-        draw_rooms_over_discs(values, steps, size, rgb);
+    if (discs[UW_DISTRACTOR_NUMBER] > 0.0 || values[UW_ROOM_TEXTURE + UW_TEXTURE_STRENGTH] > 0.0)
+        draw_rooms_over(values, steps, size, rgb);
     else
         draw_rooms(values, size, rgb);
     if (values[UW_ROOM_RENDER_TARGET] == 1.0)

@@ -54,6 +54,7 @@ const uw_factor uw__room_factors[UW_ROOM_NUM_FACTORS] = {
     PLACE("target.position", UW_ROOM_TARGET_POSITION, 164, 112, NULL),
     SCALAR("target.radius", UW_FACTOR_REAL, UW_ROOM_TARGET_RADIUS, "px", 7, 14, 7, false, true),
     SCALAR("task.min_steps", UW_FACTOR_INT, UW_ROOM_MIN_STEPS, "step", 15, 114, 25, false, false),
+    UW_TEXTURE_FACTORS(UW_ROOM_TEXTURE),
     SCALAR("wall.axis", UW_FACTOR_INT, UW_ROOM_WALL_AXIS, NULL, 0, 1, 1, true, true, .words = axes),
     COLOR("wall.border_color", UW_ROOM_BORDER_COLOR, 0, 0, 0, false),
     COLOR("wall.color", UW_ROOM_WALL_COLOR, 0, 0, 0, true),

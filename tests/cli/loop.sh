@@ -104,7 +104,7 @@ says "--pictures DIR"
 expect 2 inspect a.uw --pictures rooms
 says "--preview OUT.png"
 expect 0 inspect two_room --pictures rooms
-[ "$(ls rooms | wc -l)" = 23 ] || fail "wanted a strip for each of 23 factors"
+[ "$(ls rooms | wc -l)" = 28 ] || fail "wanted a strip for each of 28 factors"
 expect 1 inspect two_room --pictures rooms
 says "exists already"
 if "$umwelt" inspect pusht --pictures table >out 2>err; then # a build with Chipmunk

@@ -5,6 +5,7 @@ uw_test(test_numpy_rng SOURCES unit/test_numpy_rng.c MODULES env LABELS unit)
 uw_test(test_two_room SOURCES unit/test_two_room.c MODULES env LABELS unit)
 uw_test(test_ou SOURCES unit/test_ou.c MODULES env LABELS unit)
 uw_test(test_distractor SOURCES unit/test_distractor.c MODULES env LABELS unit)
+uw_test(test_texture SOURCES unit/test_texture.c MODULES env LABELS unit)
 
 uw_test(alloc_env SOURCES property/alloc_env.c MODULES env LABELS property)
 target_link_options(alloc_env PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
