@@ -161,6 +161,12 @@ static const char *plain(char text[64], double value, int digits) {
     return with_interval(text, value, NULL, digits);
 }
 
+/* Three digits, wherever they are. */
+static const char *small(char text[64], double value) {
+    snprintf(text, 64, "%.3g", value);
+    return text;
+}
+
 static void print_probes(cli *c, const uw_probe_report *r) {
     char a[64], b[64], d[64], e[64];
     bool controls = false, mlp = false;
@@ -242,7 +248,7 @@ static void print_gauges(cli *c, const uw_gauges *g) {
     char a[64], b[64], d[64], e[64];
     cli_say(c, "  gauges: variance %s (least %s), dead numbers %d, top direction %s of the variance, two "
                "clusters %s\n",
-            plain(a, g->mean_variance, 3), plain(b, g->min_variance, 3), g->dead, plain(d, g->top_share, 2),
+            small(a, g->mean_variance), small(b, g->min_variance), g->dead, plain(d, g->top_share, 2),
             plain(e, g->cluster_share, 2));
     cli_say(c, "          SIGReg %s (a Gaussian sample: %s, 99 %% below %s)\n", plain(a, g->sigreg, 4),
             plain(b, g->sigreg_null, 5), plain(d, g->sigreg_q99, 5));

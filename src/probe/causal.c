@@ -14,7 +14,6 @@
 #include "internal.h"
 #include "rng.h"
 #include "scorecard.h"
-#include "statistics.h"
 
 enum { EDITS = 64, STEPS = 4 };
 #define SHIFT 0.5 /* of a number's deviation */
@@ -315,8 +314,7 @@ static uw_status check_number(causal *c, uw_env *env, int32_t j, uint8_t *rgb, f
     if (!s) s = agree(c, mine, o, estimate);
     if (s) return s;
     out->probes[j].causal = estimate[EDITED].point;
-    out->probes[j].causal_ci[0] = estimate[EDITED].low;
-    out->probes[j].causal_ci[1] = estimate[EDITED].high;
+    uw__percentiles(&estimate[EDITED], out->probes[j].causal_ci);
     return UW_OK;
 }
 
@@ -382,8 +380,7 @@ static uw_status check_all(causal *c, const uw_dataset *data, const uw_probe_opt
         snprintf(out->causal.why, sizeof out->causal.why, "no state could be moved");
     out->causal.steps = c->steps;
     out->causal.agreement = estimate[EDITED].point;
-    out->causal.agreement_ci[0] = estimate[EDITED].low;
-    out->causal.agreement_ci[1] = estimate[EDITED].high;
+    uw__percentiles(&estimate[EDITED], out->causal.agreement_ci);
     out->causal.random = estimate[RANDOM].point;
     if (pictures) out->causal.redrawn = estimate[REDRAWN].point;
 done:

@@ -10,7 +10,6 @@
 
 #include "internal.h"
 #include "scorecard.h"
-#include "statistics.h"
 
 enum { MAX_FEATURES = 1024, LIMIT_STEP = 1 };
 /* Share of the model's error that a new predictor must reach to say that the old one is the limit.
@@ -237,8 +236,8 @@ static void evaluate(const void *arg, const double *total, double *scratch, doub
 
 static void keep(double *value, double interval[2], const uw_estimate *e, bool known) {
     *value = known ? e->point : NAN;
-    interval[0] = known ? e->low : NAN;
-    interval[1] = known ? e->high : NAN;
+    interval[0] = interval[1] = NAN;
+    if (known) uw__percentiles(e, interval);
 }
 
 static void fill_row(const drift *d, const double *total, const uw_estimate *e, int32_t step,
@@ -270,7 +269,9 @@ static int32_t horizon(const uw_estimate *e, int32_t steps, int value) {
     int32_t k = 0;
     while (k < steps) {
         const uw_estimate *at = &e[k * VALUES + value];
-        if (!((isfinite(at->high) ? at->high : at->point) < 1.0 - ROUNDING)) break;
+        double interval[2];
+        uw__percentiles(at, interval);
+        if (!((isfinite(interval[1]) ? interval[1] : at->point) < 1.0 - ROUNDING)) break;
         k++;
     }
     return k;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "internal.h"
-#include "statistics.h"
+#include "scorecard.h"
 
 enum {
     PAIRS = 1024,       /* even: on different sides of an obstacle, odd: on the same */
@@ -234,8 +234,7 @@ static uw_status stretch(uw_context *ctx, const uw_model *model, const world *w,
     }
     out->crossings = (int32_t)count;
     out->stretch = estimate.point;
-    out->stretch_ci[0] = estimate.low;
-    out->stretch_ci[1] = estimate.high;
+    uw__percentiles(&estimate, out->stretch_ci);
 done:
     free(found);
     free(states);

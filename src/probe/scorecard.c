@@ -7,8 +7,6 @@
 
 #include <umwelt/probe.h>
 
-#include "statistics.h"
-
 /* Sums of one episode: rows; squared angle errors; then per component those of T and P, truth and
  * prediction about the truth's overall mean. */
 enum {
@@ -29,6 +27,12 @@ enum { R2, R, RMSE, DEGREES, VALUES };
 
 double uw__angle_between(double a, double b) {
     return remainder(a - b, 2.0 * PI);
+}
+
+void uw__percentiles(const uw_estimate *e, double interval[2]) {
+    const double bias = e->point - e->corrected;
+    interval[0] = e->low + 2.0 * bias;
+    interval[1] = e->high + 2.0 * bias;
 }
 
 static void evaluate(const void *arg, const double *total, double *scratch, double *values) {
@@ -108,12 +112,7 @@ uw_status uw__scorecard(uw_pool *pool, const uw_scorecard *card, uw_scored *out)
     const uw_status s = uw__bootstrap(pool, &b, resamples, card->seed, estimate);
     for (int v = 0; v < VALUES && !s; v++) {
         *point[v] = estimate[v].point;
-        interval[v][0] = estimate[v].low;
-        interval[v][1] = estimate[v].high;
-    }
-    for (int i = 0; i < 2; i++) { /* moved by their bias, intervals may leave the range */
-        if (out->r2_ci[i] > 1.0) out->r2_ci[i] = 1.0;
-        if (fabs(out->r_ci[i]) > 1.0) out->r_ci[i] = copysign(1.0, out->r_ci[i]);
+        uw__percentiles(&estimate[v], interval[v]);
     }
     free(sums);
     return s;

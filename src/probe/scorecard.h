@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "fit.h"
+#include "statistics.h"
 
 /* Predictions of one number at rows grouped by episode. */
 typedef struct uw_scorecard {
@@ -32,6 +33,10 @@ typedef struct uw_scored {
 } uw_scored;
 /* Returns UW_OK; UW_ENOMEM. */
 uw_status uw__scorecard(uw_pool *pool, const uw_scorecard *card, uw_scored *out);
+
+/* Write the percentiles of an estimate's resamples, not moved by their bias: what scores of few episodes, whose
+ * resamples are skewed, are told by. */
+void uw__percentiles(const uw_estimate *estimate, double interval[2]);
 
 /* Return the difference of two angles the short way round, in radians. */
 double uw__angle_between(double a, double b);
