@@ -33,6 +33,7 @@ typedef struct uw_sample {
     int32_t num_groups;
     double *eigenvalues;       /* [K] of Cov h, descending */
     double *rho;               /* [P] one-step correlation of y's coordinates, descending */
+    double *halves;            /* [2, P, P] rows: slowest directions of y in even groups, and in odd ones */
     double *step;              /* [P, P] C1: E y_t y_{t+1}' */
     double rho_mean;
     int32_t lags;              /* of the multi-lag fit */

@@ -45,9 +45,11 @@ typedef struct layout {
     int64_t square;           /* P of y */
     int64_t pairs, jump, one; /* pairs a step apart, sum |h' - h|^2, P P */
     int64_t pairs2, two;      /* P P */
-    int64_t lags;             /* lags (1 + P) */
-    int64_t third[2];         /* 1 + P + P P each */
-    int64_t z0, z1;           /* S S each, and pairs are those of h */
+    int64_t held,
+        held0; /* P each: products a step apart and squares, along directions of the other half */
+    int64_t lags;     /* lags (1 + P) */
+    int64_t third[2]; /* 1 + P + P P each */
+    int64_t z0, z1;   /* S S each, and pairs are those of h */
     int64_t size;
 } layout;
 
@@ -68,7 +70,9 @@ static layout plan(int32_t k, int32_t p, int32_t s, int32_t lags) {
     l.one = l.jump + 1;
     l.pairs2 = l.one + pp;
     l.two = l.pairs2 + 1;
-    l.lags = l.two + pp;
+    l.held = l.two + pp;
+    l.held0 = l.held + p;
+    l.lags = l.held0 + p;
     l.third[0] = l.lags + (int64_t)lags * (1 + p);
     l.third[1] = l.third[0] + 1 + p + pp;
     l.z0 = l.third[1] + 1 + p + pp;
@@ -105,15 +109,46 @@ static void add_pair(const moments *m, int64_t t, double *sums) {
     add_outer(o->z + t * m->s, o->z + (t + 1) * m->s, m->s, sums + m->at.z1);
 }
 
+/* The slowest directions are found on one half of the groups and measured on the other: found and
+ * measured on the same rows, the largest of many correlations would be too large and the smallest
+ * too small. */
+static const double *other_half(const uw_sample *o, int64_t first) {
+    int64_t low = 0, high = o->num_episodes - 1;
+    while (low < high) {
+        const int64_t middle = (low + high + 1) / 2;
+        if (o->episode[middle] <= first)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return o->halves + (int64_t)(1 - o->group[low] % 2) * o->rank * o->rank;
+}
+
+static void add_held(const moments *m, const double *directions, const double *y, double *sums) {
+    for (int64_t i = 0; i < m->p; i++) {
+        double a = 0.0, b = 0.0;
+        for (int64_t j = 0; j < m->p; j++) {
+            a += directions[i * m->p + j] * y[j];
+            b += directions[i * m->p + j] * y[m->p + j];
+        }
+        sums[m->at.held + i] += a * b;
+        sums[m->at.held0 + i] += 0.5 * (a * a + b * b);
+    }
+}
+
 static void add_episode(void *arg, int64_t first, int64_t last, double *sums) {
     const moments *m = arg;
     const uw_sample *o = m->run->sample;
+    const double *directions = other_half(o, first);
     const int64_t third = (last - first) / 3;
     for (int64_t t = first, piece = 0; t < last; t++) {
         const int64_t end = uw__sample_piece_end(o, &piece, t);
         const double *y = o->y + t * m->p;
         add_row(m, t, sums);
-        if (t + 1 < end) add_pair(m, t, sums);
+        if (t + 1 < end) {
+            add_pair(m, t, sums);
+            add_held(m, directions, y, sums);
+        }
         if (t + 2 < end) {
             sums[m->at.pairs2] += 1.0;
             add_outer(y, y + 2 * m->p, m->p, sums + m->at.two);
@@ -209,10 +244,10 @@ static void step_values(const moments *m, const double *total, double *scratch, 
     correlations(m, total, m->at.two, total[m->at.pairs2], two);
     uw__matrix_multiply(one, one, m->p, m->p, m->p, squared);
     for (int64_t i = 0; i < p; i++) {
-        const double rho = one[i * p + i];
+        const double rho = total[m->at.held + i] / total[m->at.held0 + i];
         low = fmin(low, rho);
         high = fmax(high, rho);
-        mean += rho / (double)p;
+        mean += one[i * p + i] / (double)p;
         for (int64_t j = 0; j < p; j++) {
             const double a = one[i * p + j], b = two[i * p + j], at = one[j * p + i],
                          bt = two[j * p + i];
@@ -420,7 +455,12 @@ static void publish(const moments *m, const double *total, double *scratch, cons
     bound_values(m, total, scratch, v, &c->rho_true, &c->rho_gap);
     c->rho_source = m->source;
     c->num_rho = o->rank;
-    memcpy(c->rho, o->rho, (size_t)o->rank * sizeof *c->rho);
+    for (int32_t i = 0; i < o->rank; i++) { /* held-out values are in order but for noise */
+        int32_t at = i;
+        const double rho = total[m->at.held + i] / total[m->at.held0 + i];
+        for (; at > 0 && c->rho[at - 1] < rho; at--) c->rho[at] = c->rho[at - 1];
+        c->rho[at] = rho;
+    }
     c->eps = sqrt(e[V_EPS].point);
     c->delta = e[V_DELTA].point;
     const int32_t n = c->true_dim ? c->true_dim : c->latent_dim;

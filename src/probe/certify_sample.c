@@ -9,6 +9,7 @@
 #include "certify_internal.h"
 #include "internal.h"
 #include "matrices.h"
+#include "spectrum.h"
 
 /* Directions with less of the largest variance are rounding of a flat latent, not signal. */
 static const double FLAT = 1e-9;
@@ -121,15 +122,18 @@ static void add_products(void *arg, int64_t first, int64_t last, double *sums) {
     }
 }
 
-/* out [d, d] = mean of x_t x_{t+lag}' over the sample. */
+enum { EVEN, ODD, BOTH };
+
+/* out [d, d] = mean of x_t x_{t+lag}' over the sample, or over half of its groups. */
 static uw_status mean_product(uw_context *ctx, const uw_sample *o, const double *from, int32_t d,
-                              int32_t lag, double *out) {
+                              int32_t lag, int half, double *out) {
     whitening w = {o, from, d, lag};
     const int64_t size = (int64_t)d * d + 1;
     double *sums = uw__sample_sums(ctx, o, size, add_products, &w), n = 0.0;
     if (!sums) return UW_ENOMEM;
     memset(out, 0, (size_t)(size - 1) * sizeof *out);
     for (int32_t g = 0; g < o->num_groups; g++) {
+        if (half != BOTH && g % 2 != half) continue;
         for (int64_t i = 0; i < size - 1; i++) out[i] += sums[g * size + i];
         n += sums[g * size + size - 1];
     }
@@ -181,15 +185,40 @@ static void order_rows(double *v, double *c, int32_t p) {
     }
 }
 
+/* Rows of out [P, P]: directions of y by their one-step correlation in half of the groups, slowest
+ * first.  The half's own covariance is what they are correlations by: by the whole sample's they
+ * would follow its chance spread. work: [6 P P + P]. */
+static uw_status slow_directions(uw_context *ctx, const uw_sample *o, int half, double *work,
+                                 double *out) {
+    const int32_t d = o->rank;
+    const int64_t p = d;
+    double *c = work, *w = c + p * p, *step = w + p * p, *turn = step + p * p,
+           *spare = turn + p * p;
+    uw_status s = mean_product(ctx, o, o->y, d, 0, half, c);
+    if (!s) s = mean_product(ctx, o, o->y, d, 1, half, step);
+    if (s) return s;
+    symmetrise(step, d);
+    const int32_t rank = uw__whitener(c, d, FLAT, w, spare + p * p, spare);
+    memset(w + rank * p, 0, (size_t)((p - rank) * p) * sizeof *w);
+    uw__matrix_multiply(w, step, d, d, d, spare);
+    for (int64_t i = 0; i < p; i++)
+        for (int64_t j = 0; j < p; j++) {
+            c[i * p + j] = 0.0;
+            for (int64_t k = 0; k < p; k++) c[i * p + j] += spare[i * p + k] * w[j * p + k];
+        }
+    uw__jacobi_eigen(c, d, spare, turn);
+    uw__matrix_multiply(turn, w, d, d, d, out);
+    return UW_OK;
+}
+
 /* Whiten, then turn so that coordinates are as uncorrelated as can be one and two steps apart. */
 static uw_status whiten(uw_context *ctx, uw_sample *o) {
     const size_t k = (size_t)o->dim;
-    double *work = malloc((7 * k * k + k) * sizeof *work);
+    double *work = malloc((11 * k * k + k) * sizeof *work);
     if (!work) return UW_ENOMEM;
-    double *cov = work, *w = cov + k * k, *spare = w + k * k, *both = spare + k * k,
-           *turn = both + 2 * k * k;
-    double *basis = turn + k * k;
-    uw_status s = mean_product(ctx, o, o->h, o->dim, 0, cov);
+    double *cov = work, *w = cov + k * k, *spare = w + k * k, *turn = spare + k * k;
+    double *basis = turn + k * k, *both = basis + k * k; /* [6 k k + k] */
+    uw_status s = mean_product(ctx, o, o->h, o->dim, 0, BOTH, cov);
     if (s) goto done;
     o->rank = uw__whitener(cov, o->dim, FLAT, w, o->eigenvalues, spare);
     if (o->rank == 0) goto done;
@@ -197,14 +226,15 @@ static uw_status whiten(uw_context *ctx, uw_sample *o) {
     o->y = malloc((size_t)o->rows * (size_t)p * sizeof *o->y);
     o->step = malloc((size_t)(p * p) * sizeof *o->step);
     o->rho = malloc((size_t)p * sizeof *o->rho);
-    if (!o->y || !o->step || !o->rho) {
+    o->halves = malloc(2 * (size_t)(p * p) * sizeof *o->halves);
+    if (!o->y || !o->step || !o->rho || !o->halves) {
         s = UW_ENOMEM;
         goto done;
     }
     product first = {o, w};
     uw__pool_run(ctx->pool, (size_t)o->num_episodes, project_task, &first);
-    s = mean_product(ctx, o, o->y, o->rank, 1, both);
-    if (!s) s = mean_product(ctx, o, o->y, o->rank, 2, both + p * p);
+    s = mean_product(ctx, o, o->y, o->rank, 1, BOTH, both);
+    if (!s) s = mean_product(ctx, o, o->y, o->rank, 2, BOTH, both + p * p);
     if (s) goto done;
     symmetrise(both, o->rank);
     symmetrise(both + p * p, o->rank);
@@ -213,11 +243,13 @@ static uw_status whiten(uw_context *ctx, uw_sample *o) {
     uw__matrix_multiply(turn, w, o->rank, o->rank, o->dim, basis);
     product second = {o, basis};
     uw__pool_run(ctx->pool, (size_t)o->num_episodes, project_task, &second);
-    s = mean_product(ctx, o, o->y, o->rank, 1, o->step);
+    s = mean_product(ctx, o, o->y, o->rank, 1, BOTH, o->step);
     for (int64_t i = 0; i < p; i++) {
         o->rho[i] = o->step[i * p + i];
         o->rho_mean += o->rho[i] / (double)p;
     }
+    for (int half = EVEN; half <= ODD && !s; half++)
+        s = slow_directions(ctx, o, half, both, o->halves + half * p * p);
 done:
     free(work);
     return s;
@@ -300,5 +332,6 @@ void uw__sample_fini(uw_sample *sample) {
     free(sample->eigenvalues);
     free(sample->rho);
     free(sample->step);
+    free(sample->halves);
     *sample = (uw_sample){0};
 }
