@@ -83,7 +83,11 @@ static uw_train_config two_room_layouts(void) {
     memcpy(c.model.conv_channels, channels, sizeof channels);
     c.model.predictor_mlp_dim = 256;
     c.episode_windows = 4;
-    c.steps = 2500;
+    c.steps = 1700;
+    snprintf(
+        c.augment_factors, sizeof c.augment_factors,
+        "agent.color,agent.radius,background.color,distractor.number,distractor.seed,door.color,"
+        "rendering.render_target,target.color,target.radius,wall.color");
     return c;
 }
 
