@@ -291,6 +291,31 @@ static void test_dimensions_fire(void **state) {
     latents_free(&l);
 }
 
+/* Many directions of one speed: the extremes of their correlations are chance, and must not look
+ * like two speeds. */
+static void test_wide_and_equal(void **state) {
+    (void)state;
+    enum { K = 24, E = 60, T = 80 };
+    float *h = malloc((size_t)K * E * T * sizeof *h);
+    int64_t start[E + 1];
+    uw_rng r = uw__rng(check_seed(31), UW_STREAM_TEST, 0);
+    for (int64_t e = 0; e <= E; e++) start[e] = e * T;
+    for (int64_t e = 0; e < E; e++)
+        for (int i = 0; i < K; i++) {
+            float z = uw__rng_normal(&r);
+            for (int64_t t = 0; t < T; t++) {
+                h[(e * T + t) * K + i] = z;
+                z = 0.8f * z + 0.6f * uw__rng_normal(&r);
+            }
+        }
+    const uw_series series = {.h = h, .start = start, .rows = E * T, .episodes = E, .dim = K};
+    run(&series, &(uw_certify_options){.rho = 0.8, .resamples = 50});
+    expect(A8, UW_HOLDS);
+    CHECK_NEAR(c->checks[A8].measures[0].value, 1.0, 0.25);
+    assert_true(c->rho[0] >= c->rho[K - 1] && c->rho[0] < 0.85 && c->rho[K - 1] > 0.74);
+    free(h);
+}
+
 static void test_actions_fire(void **state) {
     (void)state;
     const latents_world w = plain_world();
@@ -529,14 +554,22 @@ static void test_threads(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_silent),   cmocka_unit_test(test_label_free),
-        cmocka_unit_test(test_shapes_fire),  cmocka_unit_test(test_joint_shape_fires),
-        cmocka_unit_test(test_mixings_fire), cmocka_unit_test(test_published_heteroscedasticity),
-        cmocka_unit_test(test_moments_fire), cmocka_unit_test(test_dimensions_fire),
-        cmocka_unit_test(test_actions_fire), cmocka_unit_test(test_bound_holds),
-        cmocka_unit_test(test_mixture_fit),  cmocka_unit_test(test_sfa_oracle),
-        cmocka_unit_test(test_too_few),      cmocka_unit_test(test_gaps_and_constants),
-        cmocka_unit_test(test_bad_options),  cmocka_unit_test(test_threads)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_silent),
+                                       cmocka_unit_test(test_label_free),
+                                       cmocka_unit_test(test_shapes_fire),
+                                       cmocka_unit_test(test_joint_shape_fires),
+                                       cmocka_unit_test(test_mixings_fire),
+                                       cmocka_unit_test(test_published_heteroscedasticity),
+                                       cmocka_unit_test(test_moments_fire),
+                                       cmocka_unit_test(test_dimensions_fire),
+                                       cmocka_unit_test(test_wide_and_equal),
+                                       cmocka_unit_test(test_actions_fire),
+                                       cmocka_unit_test(test_bound_holds),
+                                       cmocka_unit_test(test_mixture_fit),
+                                       cmocka_unit_test(test_sfa_oracle),
+                                       cmocka_unit_test(test_too_few),
+                                       cmocka_unit_test(test_gaps_and_constants),
+                                       cmocka_unit_test(test_bad_options),
+                                       cmocka_unit_test(test_threads)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
