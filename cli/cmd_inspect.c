@@ -186,16 +186,17 @@ static uw_status inspect_model(cli *c, const char *path, uw_err *err) {
     cli_say(c, "  preset %s, seed %" PRIu64 ", world %s, dataset %s, action held for %d env steps\n", p->preset,
             p->seed, *p->env ? p->env : "-", *p->dataset_hash ? p->dataset_hash : "-", p->action_repeat);
     cli_say(c, "  varied in training: %s\n", *p->trained_factors ? p->trained_factors : "nothing");
+    if (*p->readout) cli_say(c, "  labels in training: %s\n", p->readout);
     json_object_set_new(c->result, "architecture", json_string(text));
     json_object_set_new(c->result, "parameters", json_integer(uw_model_num_parameters(model)));
     json_object_set_new(c->result, "tensors", json_integer(uw_model_num_tensors(model)));
     json_object_set_new(c->result, "tensors_sha256", json_string(hex));
     json_object_set_new(c->result, "provenance",
-                        json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:s,s:s}", "version", p->version, "preset",
+                        json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:i,s:s,s:s,s:s}", "version", p->version, "preset",
                                   p->preset, "env", p->env, "dataset_hash", p->dataset_hash, "config",
                                   p->config_json, "seed", (json_int_t)p->seed, "action_repeat",
-                                  p->action_repeat, "trained_factors", p->trained_factors, "observe",
-                                  p->observe));
+                                  p->action_repeat, "trained_factors", p->trained_factors, "readout",
+                                  p->readout, "observe", p->observe));
     uw_model_unload(model);
     return UW_OK;
 }
