@@ -50,6 +50,10 @@ expect 0 stress $model --episodes 2 --json
 json 'd["nominal"]["episodes"]==2 and {"agent.color","background.color","wall.color","door.color","agent.radius","all","goal.colors"} <= set(d["factors"]) and d["worst"] in d["factors"]'
 expect 0 stress $model --episodes 2 --factors background.color --json
 json 'list(d["factors"])==["background.color"]'
+expect 0 stress $model --episodes 2 --factors wall.thickness,texture --values min,max --num-samples 16 --num-elites 4 --iters 1 --json
+json 'd["factors"]["wall.thickness"]["max"]["at"]=="41" and "random" in d["factors"]["texture"] and d["factors"]["wall.thickness"]["min"]["no_way"]==0'
+json '"agent.color" in d["trained_factors"] and not d["factors"]["texture"]["random"]["in_training"] and d["worst"] in d["factors"]'
+expect 2 stress $model --episodes 2 --values largest
 expect 2 stress $model --episodes 2 --factors background.colour
 says "did you mean background.color?"
 expect 0 probe $model a.uw --rows 64 --steps 3 --json
