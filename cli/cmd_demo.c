@@ -70,7 +70,8 @@ static int run(cli *c) {
     for (int i = 0; i < 2; i++) {
         path_in(dir, sides[i].run, runs[i], sizeof runs[i]);
         studies[i] = (study){.title = sides[i].title, .world = WORLD, .data = data, .run_dir = runs[i],
-                             .baselines = i == 0};
+                             .baselines = i == 0, .planner = UW_EVAL_OPTIONS_DEFAULT.planner};
+        studies[i].planner.seed = c->seed;
         if ((code = cli_int(c, "episodes", 200, 2, 100000, &studies[i].episodes)) ||
             (code = cli_int(c, "card-episodes", 100, 2, 100000, &studies[i].card_episodes)))
             return code;

@@ -11,6 +11,7 @@ static const cli_option options[] = {
     {"card-episodes", "N", "episodes per cell of the robustness card; 0 = no card", "100"},
     {"no-baselines", NULL, "leave out random, straight, oracle ...", NULL},
     {"title", "TEXT", "over the page", "the model's preset"},
+    CLI_PLANNER_OPTIONS,
     {0},
 };
 
@@ -38,12 +39,19 @@ static const char *run_of(const char *model, char *dir, size_t size) {
 static int run(cli *c) {
     const char *dir = c->out ? c->out : "umwelt-report";
     char run_dir[1024], html[1100], command[1200];
-    study s = {.data = c->args[1], .baselines = !cli_flag(c, "no-baselines")};
+    study s = {.data = c->args[1],
+               .baselines = !cli_flag(c, "no-baselines"),
+               .planner = UW_EVAL_OPTIONS_DEFAULT.planner};
+    const char *solver = cli_str(c, "solver", NULL);
     uw_err err = {0};
     int code;
     if ((code = cli_int(c, "episodes", 200, 2, 100000, &s.episodes)) ||
-        (code = cli_int(c, "card-episodes", 100, 0, 100000, &s.card_episodes)))
+        (code = cli_int(c, "card-episodes", 100, 0, 100000, &s.card_episodes)) ||
+        (code = cli_planner(c, &s.planner)))
         return code;
+    if (cli_is_landmark(solver) || cli_is_inverse(solver))
+        return cli_usage(c, "--solver", "umwelt eval --solver has it", "the report is of a search, not of %s",
+                         solver);
     snprintf(html, sizeof html, "%s/report.html", dir);
     if (!c->force && access(html, F_OK) == 0) {
         return cli_fail(c, uw_fail(&err, UW_EEXIST, "%s: exists already", html), &err);
@@ -85,6 +93,7 @@ const cli_verb cli_report = {
              "and CSV.  In a world of ours the model also acts, beside the baselines and under other looks.",
     .examples = "  umwelt report run/model.safetensors experience.uw\n"
                 "  umwelt report run/model.safetensors held-out.uw --out report --title \"arm 3\"\n"
+                "  umwelt report pusht/model.safetensors held.uw --objective min --horizon 5 --iters 5\n"
                 "  umwelt report plant/model.safetensors plant.uw --env none --json\n",
     .min_args = 2,
     .max_args = 2,

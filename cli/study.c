@@ -13,7 +13,7 @@ static uw_status act(cli *c, study *s, uw_err *err) {
     uw_eval_options o = UW_EVAL_OPTIONS_DEFAULT;
     o.episodes = s->episodes;
     o.seed = c->seed;
-    o.planner.seed = c->seed;
+    o.planner = s->planner;
     o.keep_traces = TRACES;
     uw_status status = s->baselines ? cli_eval_all(c, s->model, s->world, &o, s->results, err)
                                     : uw_eval_run(c->ctx, s->model, s->world, UW_DRIVER_MODEL, 0, &o,

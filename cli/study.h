@@ -12,6 +12,7 @@ typedef struct study {
     const char *run_dir; /* where log.csv lies; NULL = no training curves */
     int32_t episodes, card_episodes; /* episodes of the headline, and per cell of the card; 0 = no card */
     bool baselines;      /* run them beside the model */
+    uw_planner_options planner;
     uw_model *model;
     bool trained;        /* train is filled */
     uw_train_result train;

@@ -44,14 +44,15 @@ static const char *collapse(const uw_sample *o) {
     return NULL;
 }
 
-/* "A5 additive noise, A8 one speed" */
+/* "A5 additive noise, A8 one speed"; more than three by their numbers alone */
 static void list(const uw_certificate *c, const int32_t *places, int32_t count, char *text,
                  size_t size) {
     size_t used = 0;
     text[0] = '\0';
     for (int32_t i = 0; i < count && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s %s", i ? ", " : "",
-                                 c->checks[places[i]].id, c->checks[places[i]].name);
+        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", i ? ", " : "",
+                                 c->checks[places[i]].id, count > 3 ? "" : " ",
+                                 count > 3 ? "" : c->checks[places[i]].name);
 }
 
 /* Episodes like these that would bring the bound's upper limit down to what was asked for; 0 when
