@@ -6,13 +6,17 @@ Takes the better part of two hours on two AVX-512 cores, of which training is at
 on after a stop. Prints what docs/models/pusht.md quotes, one JSON object a line.
 """
 import argparse
+import csv
 import glob
 import json
+import math
 import os
 import subprocess
 
 EPISODES = {'train': (5000, 100), 'held': (400, 900000)}  # episodes and seed; a reset takes seed + episode
 SEARCH = ['--objective', 'min', '--horizon', '5', '--iters', '5']
+READOUT = ['--distance', 'readout']
+LARGER = ['--objective', 'min', '--horizon', '5', '--iters', '6', '--num-samples', '256', '--num-elites', '32']
 FACTORS = 'agent.color,background.color,block.color,goal.color,agent.scale,block.scale,block.shape,all,goal.colors,distractors'
 
 
@@ -56,13 +60,27 @@ def milestones(run):
         yield path, os.path.getmtime(path) - os.path.getmtime(paths[0])
 
 
-def evaluate(args, model, protocol, episodes, *more):
-    name = '-'.join([os.path.basename(model).removesuffix('.safetensors'), protocol, *more]).replace('-' * 3, '-')
-    words = ['eval', model, '--protocol', protocol, '--episodes', str(episodes), '--replan', '1', *SEARCH, *more,
+def evaluate(args, model, protocol, *more, search=SEARCH):
+    name = '-'.join([os.path.basename(model).removesuffix('.safetensors'), protocol, *more, *search[5:]]).replace('---', '-')
+    words = ['eval', model, '--protocol', protocol, '--episodes', str(args.episodes), '--replan', '1', *search, *more,
              '--out', os.path.join(args.out, name + '.csv'), '--force']
     if protocol != 'random-goal':
         words += ['--data', os.path.join(args.out, 'held.uw')]
     return kept(os.path.join(args.out, name + '.json'), lambda: umwelt(args, *words))
+
+
+def kinds(paths):
+    """Count successes by what the goal asks for, from the tables of evaluations."""
+    counts = {}
+    for path in paths:
+        with open(path, encoding='utf-8') as table:
+            for row in csv.DictReader(table):
+                move = [float(row['goal.block.' + axis]) - float(row['start.block.' + axis]) for axis in ('x', 'y', 'angle')]
+                turns = abs(math.degrees(math.remainder(move[2], math.tau))) > 20
+                kind = 'turns' if turns else 'moves' if math.hypot(*move[:2]) > 20 else 'stays'
+                won, of = counts.get(kind, (0, 0))
+                counts[kind] = won + int(row['success']), of + 1
+    return counts
 
 
 def main():
@@ -77,13 +95,20 @@ def main():
     run = train(args, data)
     model = os.path.join(run, 'model.safetensors')
     for protocol in ('released', 'clear-moderate', 'clear-strict', 'random-goal'):
-        print(protocol, json.dumps(evaluate(args, model, protocol, args.episodes)))
-    print('by readout', json.dumps(evaluate(args, model, 'released', args.episodes, '--distance', 'readout')))
+        print(protocol, json.dumps(evaluate(args, model, protocol)))
+    for protocol in ('released', 'clear-strict'):
+        print(protocol, 'by readout', json.dumps(evaluate(args, model, protocol, *READOUT)))
+    print('other pairs', json.dumps(evaluate(args, model, 'released', '--seed', '1')))
+    print('other pairs by readout', json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', '1')))
+    for seed in ('0', '1'):
+        print('larger search', json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', seed, search=LARGER)))
+    by_readout = [path for path in glob.glob(os.path.join(args.out, 'model-released-*readout*.csv')) if '256' not in path]
+    print('by what the goal asks for', kinds(by_readout))
     for then, seconds in milestones(run):
-        print('curve', f'{seconds:.0f} s', json.dumps(evaluate(args, then, 'released', args.episodes)))
+        print('curve', f'{seconds:.0f} s', json.dumps(evaluate(args, then, 'released')))
     print('probe', json.dumps(kept(os.path.join(args.out, 'probe.json'), lambda: umwelt(args, 'probe', model, held, '--mlp'))))
     print('card', json.dumps(kept(os.path.join(args.out, 'card.json'), lambda: umwelt(
-        args, 'stress', model, '--factors', FACTORS, '--episodes', '50', *SEARCH))))
+        args, 'stress', model, '--factors', FACTORS, '--episodes', '40', *SEARCH))))
 
 
 if __name__ == '__main__':
