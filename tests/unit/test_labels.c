@@ -155,6 +155,69 @@ static void batches(void **state) {
     uw_context_free(ctx);
 }
 
+static void trainer(const uw_train_config *c, uw_context **ctx, uw_trainer *t) {
+    uw_err err = {0};
+    CHECK_OK(uw_context_new(&(uw_context_options){.num_threads = 1}, ctx, &err), &err);
+    CHECK_OK(uw__trainer_init(*ctx, tempdir_file("data.uw"), c, t, &err), &err);
+}
+
+/* The ramp holds the predictor's two weights back: none at first, half of them half way. */
+static void ramp(void **state) {
+    (void)state;
+    uw_train_config c = config();
+    uw_context *ctx = NULL;
+    uw_trainer t;
+    uw_err err = {0};
+    c.steps = 20;
+    c.prediction_ramp = 0.4f;
+    trainer(&c, &ctx, &t);
+    for (int64_t step = 0; step < 12; step += 4) { /* the ramp ends at 8 */
+        uw_step_stats s;
+        CHECK_OK(uw__trainer_step(&t, step, &s, &err), &err);
+        const uw_losses *l = &s.losses;
+        const double share = step < 8 ? (double)step / 8.0 : 1.0;
+        assert_true(l->prediction > 0.0 && l->readout > 0.0);
+        CHECK_NEAR(l->total, share * (l->prediction + l->rollout) + 3.0 * l->sigreg + l->readout,
+                   1e-6);
+    }
+    uw__trainer_fini(&t);
+    uw_context_free(ctx);
+}
+
+/* Steps of the predictor alone move its numbers and no other, statistics included. */
+static void predictor_alone(void **state) {
+    (void)state;
+    uw_train_config c = config();
+    uw_context *ctx = NULL;
+    uw_trainer t;
+    uw_step_stats s;
+    uw_err err = {0};
+    c.steps = 2;
+    c.predictor_steps = 3;
+    c.predictor_batch = 10;
+    c.model.conv_norm = UW_CONV_NORM_BATCH;
+    trainer(&c, &ctx, &t);
+    for (int64_t step = 0; step < 2; step++) CHECK_OK(uw__trainer_step(&t, step, &s, &err), &err);
+    const size_t n = t.net.num_params, buffers = t.net.num_buffers;
+    uw_real *before = malloc((n + buffers) * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, t.params, n * sizeof *before);
+    memcpy(before + n, t.buffers, buffers * sizeof *before);
+    for (int64_t step = 2; step < 5; step++) CHECK_OK(uw__trainer_step(&t, step, &s, &err), &err);
+    assert_true(s.losses.prediction > 0.0 && s.losses.sigreg == 0.0 && s.losses.readout == 0.0);
+    assert_memory_equal(t.buffers, before + n, buffers * sizeof *before);
+    for (int32_t i = 0; i < t.net.num_tensors; i++) {
+        const uw_net_tensor *tensor = &t.net.tensors[i];
+        if (tensor->buffer) continue;
+        const bool same = !memcmp(t.params + tensor->offset, before + tensor->offset,
+                                  tensor->count * sizeof *before);
+        if (same == !strncmp(tensor->name, "predictor", 9)) fail_msg("%s", tensor->name);
+    }
+    free(before);
+    uw__trainer_fini(&t);
+    uw_context_free(ctx);
+}
+
 static int setup(void **state) {
     if (tempdir_setup(state)) return -1;
     record(tempdir_file("data.uw"));
@@ -162,6 +225,7 @@ static int setup(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words), cmocka_unit_test(batches)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words), cmocka_unit_test(batches),
+                                       cmocka_unit_test(ramp), cmocka_unit_test(predictor_alone)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }
