@@ -67,7 +67,7 @@ json 'd["error"]["code"]==2 and "collect" in d["error"]["fix"]'
 expect 0 doctor --json
 json 'd["verb"]=="doctor" and d["cpu"] and d["kernels"]["gemm"] and d["libraries"] is not None and d["advice"] and d["isa"] and d["threads"]>=1 and d["seconds"]>=0 and d["seed"]==0'
 expect 0 inspect two_room --json
-json 'len([f for f in d["factors"] if not f["ours"]])==18 and len([f for f in d["factors"] if f["ours"]])==5'
+json 'len([f for f in d["factors"] if not f["ours"]])==18 and len([f for f in d["factors"] if f["ours"]])==10'
 json '[f["rule"] for f in d["factors"] if f["name"]=="door.size"][0] and d["state"]==["agent.x","agent.y"]'
 expect 0 inspect two_room
 grep -Eq "^  wall.axis +int +0 .. 1 +vertical +- +motion, picture: horizontal, vertical$" out || fail "the table of factors"
