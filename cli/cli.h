@@ -154,6 +154,8 @@ void cli_eval_free(uw_eval_result *results);
     {"num-elites", "K", "candidates kept for the refit", "16"},                                     \
     {"iters", "I", "refits or gradient steps per plan", "4"},                                       \
     {"action-cost", "W", "weight of the mean squared action", "0"},                                 \
+    {"init-std", "S", "spread of the first candidates, of [-1, 1]", "1"},                          \
+    {"min-std", "S", "least spread that a refit leaves", "0.05"},                                   \
     {"noise-ar", "R", "correlation of the noise along the horizon; 0 = white", "0.8"},              \
     {"noise-beta", "B", "colour of the noise instead: power f^-B", "0"},                            \
     {"temperature", "T", "of mppi's weights", "0.5"},                                               \

@@ -222,6 +222,8 @@ int cli_planner(cli *c, uw_planner_options *o) {
         (code = cli_int(c, "num-elites", o->num_elites, 1, o->num_samples, &o->num_elites)) ||
         (code = cli_int(c, "iters", o->iters, 1, 1000, &o->iters)) ||
         (code = real(c, "action-cost", 1e6, &o->action_cost)) ||
+        (code = real(c, "init-std", 1e6, &o->init_std)) ||
+        (code = real(c, "min-std", 1e6, &o->min_std)) ||
         (code = real(c, "noise-ar", 1, &o->noise_ar)) ||
         (code = real(c, "noise-beta", 8, &o->noise_beta)) ||
         (code = real(c, "temperature", 1e6, &o->temperature)) ||
