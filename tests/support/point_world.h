@@ -50,7 +50,7 @@ static inline uw_status point_rollout(void *self, const float *z0, int32_t histo
     w->rollouts++;
     w->history_seen = history;
     const int32_t before = history - 1 + w->lead;
-    if (before) memcpy(w->past_seen, past, (size_t)before * POINT_A * sizeof(float));
+    if (before && past) memcpy(w->past_seen, past, (size_t)before * POINT_A * sizeof(float));
     if (w->fail_rollout) return w->fail_rollout;
     const int64_t until = w->sleep_ns ? uw__clock_ns() + w->sleep_ns : 0;
     for (int32_t i = 0; i < n; i++) {
