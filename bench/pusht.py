@@ -14,9 +14,9 @@ import os
 import subprocess
 
 EPISODES = {'train': (5000, 100), 'held': (400, 900000)}  # episodes and seed; a reset takes seed + episode
-SEARCH = ['--objective', 'min', '--horizon', '5', '--iters', '5']
+SEARCH = ['--objective', 'min', '--horizon', '5', '--iters', '5', '--init-std', '0.3']
+SPREADS = ('1', '0.6', '0.4', '0.3')  # looked at on the pairs of seeds 0 and 1; the figures are of seeds 2 and 3
 READOUT = ['--distance', 'readout']
-LARGER = ['--objective', 'min', '--horizon', '5', '--iters', '6', '--num-samples', '256', '--num-elites', '32']
 FACTORS = 'agent.color,background.color,block.color,goal.color,agent.scale,block.scale,block.shape,all,goal.colors,distractors'
 
 
@@ -61,7 +61,7 @@ def milestones(run):
 
 
 def evaluate(args, model, protocol, *more, search=SEARCH):
-    name = '-'.join([os.path.basename(model).removesuffix('.safetensors'), protocol, *more, *search[5:]]).replace('---', '-')
+    name = '-'.join([os.path.basename(model).removesuffix('.safetensors'), protocol, *more, *search[7:]]).replace('---', '-')
     words = ['eval', model, '--protocol', protocol, '--episodes', str(args.episodes), '--replan', '1', *search, *more,
              '--out', os.path.join(args.out, name + '.csv'), '--force']
     if protocol != 'random-goal':
@@ -94,21 +94,22 @@ def main():
     data, held = record(args, 'train'), record(args, 'held')
     run = train(args, data)
     model = os.path.join(run, 'model.safetensors')
-    for protocol in ('released', 'clear-moderate', 'clear-strict', 'random-goal'):
-        print(protocol, json.dumps(evaluate(args, model, protocol)))
-    for protocol in ('released', 'clear-strict'):
-        print(protocol, 'by readout', json.dumps(evaluate(args, model, protocol, *READOUT)))
-    print('other pairs', json.dumps(evaluate(args, model, 'released', '--seed', '1')))
-    print('other pairs by readout', json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', '1')))
-    for seed in ('0', '1'):
-        print('larger search', json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', seed, search=LARGER)))
-    by_readout = [path for path in glob.glob(os.path.join(args.out, 'model-released-*readout*.csv')) if '256' not in path]
-    print('by what the goal asks for', kinds(by_readout))
+    for spread in SPREADS:
+        for seed in ('0', '1'):
+            print('spread', spread, json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', seed,
+                                                        search=[*SEARCH[:7], spread])))
+    for seed in ('2', '3'):
+        print('released', json.dumps(evaluate(args, model, 'released', *READOUT, '--seed', seed)))
+        print('released in latents', json.dumps(evaluate(args, model, 'released', '--seed', seed)))
+    for protocol in ('clear-moderate', 'clear-strict', 'random-goal'):
+        print(protocol, json.dumps(evaluate(args, model, protocol, *READOUT, '--seed', '2')))
+    fresh = [os.path.join(args.out, f'model-released-distance-readout-seed-{seed}-0.3.csv') for seed in ('2', '3')]
+    print('by what the goal asks for', kinds(fresh))
     for then, seconds in milestones(run):
-        print('curve', f'{seconds:.0f} s', json.dumps(evaluate(args, then, 'released')))
+        print('curve', f'{seconds:.0f} s', json.dumps(evaluate(args, then, 'released', *READOUT, '--seed', '2')))
     print('probe', json.dumps(kept(os.path.join(args.out, 'probe.json'), lambda: umwelt(args, 'probe', model, held, '--mlp'))))
     print('card', json.dumps(kept(os.path.join(args.out, 'card.json'), lambda: umwelt(
-        args, 'stress', model, '--factors', FACTORS, '--episodes', '40', *SEARCH))))
+        args, 'stress', model, '--factors', FACTORS, '--episodes', '40', '--seed', '2', *SEARCH))))
 
 
 if __name__ == '__main__':
