@@ -13,6 +13,7 @@
 #include "episodes.h"
 #include "internal.h"
 #include "policy_internal.h"
+#include "probe_internal.h"
 #include "rng.h"
 
 enum { HORIZON = 20, STEPS = 20000, ROWS = 65536, BATCH = 256 };
@@ -41,13 +42,16 @@ static void lessons_fini(lessons *l) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static uw_status read_actions(uw_context *ctx, const uw_dataset *data,
-                              const uw_model_config *config, lessons *l, uw_err *err) {
-    const int32_t column = uw_dataset_find(data, "action", NULL);
-    if (column < 0) return uw_fail(err, UW_ESHAPE, "policy: column action, wanted one, got none");
+static uw_status read_actions(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+                              lessons *l, uw_err *err) {
+    const uw_model_config *config = uw_model_config_of(model);
+    char name[UW_MAX_COLUMN_NAME];
+    uw__action_column(model, name, sizeof name);
+    const int32_t column = uw_dataset_find(data, name, NULL);
+    if (column < 0) return uw_fail(err, UW_ESHAPE, "policy: column %s, wanted one, got none", name);
     const int32_t numbers = uw__column_numbers(uw_dataset_column(data, column));
     if (numbers != config->action_dim) {
-        uw_fail(err, UW_ESHAPE, "action: wanted the %d numbers that the model takes, got %d",
+        uw_fail(err, UW_ESHAPE, "%s: wanted the %d numbers that the model takes, got %d", name,
                 (int)config->action_dim, (int)numbers);
         uw_err_fix(err, "fit to a recording of the world that the model is of");
         return UW_ESHAPE;
@@ -128,7 +132,7 @@ static uw_status read_lessons(uw_context *ctx, const uw_model *model, const char
                                   .holdout = o->holdout,
                                   .seed = o->holdout_seed};
     if (!s) s = uw__rows_choose(data, &choice, &l->rows, &l->num_rows, err);
-    if (!s) s = read_actions(ctx, data, config, l, err);
+    if (!s) s = read_actions(ctx, model, data, l, err);
     if (!s) s = find_starts(l, err);
     if (s) goto done;
     l->z = malloc((size_t)l->num_rows * p->dim * sizeof *l->z);
