@@ -113,6 +113,8 @@ int cli_convert_model(cli *c, uw_format from);
 
 /* ---- shared pieces of verbs ---------------------------------------------------------------------- */
 
+/* A number; null for NaN and infinity, which JSON does not have. */
+json_t *cli_real(double value);
 json_t *cli_rate_json(const uw_rate *rate);
 json_t *cli_collect_json(const uw_collect_result *r);
 json_t *cli_train_json(const uw_train_result *r);

@@ -19,10 +19,6 @@ static const cli_option options[] = {
     {0},
 };
 
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* ---- JSON ------------------------------------------------------------------------------------------ */
 
 static json_t *finding_json(uw_finding finding) {
@@ -31,8 +27,8 @@ static json_t *finding_json(uw_finding finding) {
 
 static json_t *measure_json(const uw_measure *m) {
     json_t *judged = isnan(m->pass) ? json_null() : json_string(uw_finding_str(m->finding));
-    return json_pack("{s:s,s:o,s:[o,o],s:o,s:o,s:o}", "name", m->name, "value", number(m->value), "ci95",
-                     number(m->low), number(m->high), "pass", number(m->pass), "fail", number(m->fail), "finding",
+    return json_pack("{s:s,s:o,s:[o,o],s:o,s:o,s:o}", "name", m->name, "value", cli_real(m->value), "ci95",
+                     cli_real(m->low), cli_real(m->high), "pass", cli_real(m->pass), "fail", cli_real(m->fail), "finding",
                      judged);
 }
 
@@ -42,9 +38,9 @@ static json_t *check_json(const uw_check *k) {
     const bool any = k->num_measures > 0;
     const uw_measure *m = &k->measures[0];
     return json_pack("{s:s,s:s,s:o,s:[o,o],s:o,s:o,s:o,s:s,s:s,s:s,s:s,s:s,s:o}", "name", k->name, "of",
-                     any ? m->name : "", "statistic", any ? number(m->value) : json_null(), "ci95",
-                     any ? number(m->low) : json_null(), any ? number(m->high) : json_null(), "threshold",
-                     any ? number(m->pass) : json_null(), "fail", any ? number(m->fail) : json_null(), "ok",
+                     any ? m->name : "", "statistic", any ? cli_real(m->value) : json_null(), "ci95",
+                     any ? cli_real(m->low) : json_null(), any ? cli_real(m->high) : json_null(), "threshold",
+                     any ? cli_real(m->pass) : json_null(), "fail", any ? cli_real(m->fail) : json_null(), "ok",
                      finding_json(k->finding), "finding", uw_finding_str(k->finding), "meaning", k->meaning, "effect",
                      k->effect, "remedy", k->remedy, "note", k->note, "measures", measures);
 }
@@ -58,29 +54,29 @@ static json_t *places_json(const uw_certificate *c, const int32_t *places, int32
 static json_t *labels_json(const uw_certificate *c) {
     const uw_label_scores *s = &c->scores;
     if (!*c->labels) return json_null();
-    return json_pack("{s:s,s:o,s:[o,o],s:o,s:o,s:o,s:o,s:o,s:o}", "columns", c->labels, "r2", number(s->r2), "ci95",
-                     number(s->r2_low), number(s->r2_high), "r2_worst", number(s->r2_worst), "r2_back",
-                     number(s->r2_back), "r2_orthogonal", number(s->r2_orthogonal), "orthogonal_gap",
-                     number(s->orthogonal_gap), "procrustes", number(s->procrustes), "orthogonality",
-                     number(s->orthogonality));
+    return json_pack("{s:s,s:o,s:[o,o],s:o,s:o,s:o,s:o,s:o,s:o}", "columns", c->labels, "r2", cli_real(s->r2), "ci95",
+                     cli_real(s->r2_low), cli_real(s->r2_high), "r2_worst", cli_real(s->r2_worst), "r2_back",
+                     cli_real(s->r2_back), "r2_orthogonal", cli_real(s->r2_orthogonal), "orthogonal_gap",
+                     cli_real(s->orthogonal_gap), "procrustes", cli_real(s->procrustes), "orthogonality",
+                     cli_real(s->orthogonality));
 }
 
 json_t *cli_certificate_json(const uw_certificate *c) {
     json_t *checks = json_object(), *rho = json_array();
     for (int i = 0; i < UW_NUM_CHECKS; i++) json_object_set_new(checks, c->checks[i].id, check_json(&c->checks[i]));
-    for (int32_t i = 0; i < c->num_rho; i++) json_array_append_new(rho, number(c->rho[i]));
+    for (int32_t i = 0; i < c->num_rho; i++) json_array_append_new(rho, cli_real(c->rho[i]));
     json_t *json = json_pack(
         "{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "verdict", uw_certify_verdict_str(c->verdict), "headline",
-        c->headline, "advice", c->advice, "bound", number(c->bound), "bound_high", number(c->bound_high), "r2_floor",
-        number(c->r2_floor), "target", number(c->target), "whitening_error", number(c->eps), "whitening_floor",
-        number(c->eps_floor), "alignment_gap", number(c->delta), "nonlinear", number(c->nonlinear));
+        c->headline, "advice", c->advice, "bound", cli_real(c->bound), "bound_high", cli_real(c->bound_high), "r2_floor",
+        cli_real(c->r2_floor), "target", cli_real(c->target), "whitening_error", cli_real(c->eps), "whitening_floor",
+        cli_real(c->eps_floor), "alignment_gap", cli_real(c->delta), "nonlinear", cli_real(c->nonlinear));
     json_t *more = json_pack(
         "{s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:i,s:i,s:o,s:s,s:s,s:s}", "checks", checks, "failed",
         places_json(c, c->failed, c->num_failed), "doubtful", places_json(c, c->doubtful, c->num_doubtful), "rho", rho,
-        "rho_true", number(c->rho_true), "rho_source", uw_rho_source_str(c->rho_source), "rho_gap", number(c->rho_gap),
+        "rho_true", cli_real(c->rho_true), "rho_source", uw_rho_source_str(c->rho_source), "rho_gap", cli_real(c->rho_gap),
         "rows", (json_int_t)c->rows, "pairs", (json_int_t)c->pairs, "dropped_rows", (json_int_t)c->dropped_rows,
         "episodes", (json_int_t)c->episodes, "needed_episodes", (json_int_t)c->needed_episodes, "effective_rows",
-        number(c->effective_rows), "latent_dim", c->latent_dim, "true_dim", c->true_dim, "labels", labels_json(c),
+        cli_real(c->effective_rows), "latent_dim", c->latent_dim, "true_dim", c->true_dim, "labels", labels_json(c),
         "excluded", c->excluded, "dataset_hash", c->dataset_hash, "tensors_sha256", c->model_hash);
     json_object_update_new(json, more);
     return json;

@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +15,6 @@ static const cli_option options[] = {
     {"pictures", "DIR", "a strip of pictures per factor of a world", NULL},
     {0},
 };
-
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static void shape_text(int32_t num_dims, const int64_t *shape, char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, "[");
@@ -52,8 +47,8 @@ static void print_column(cli *c, const uw_column *col, const uw_column_stats *s,
     json_array_append_new(columns,
                           json_pack("{s:s,s:s,s:o,s:s,s:o,s:o,s:o,s:o,s:I}", "name", col->name, "dtype",
                                     uw_dtype_str(col->dtype), "shape", shape_json(col->num_dims, col->shape),
-                                    "unit", col->unit, "min", number(s->min), "max", number(s->max), "mean",
-                                    number(s->mean), "std", number(s->std), "nan", (json_int_t)s->nan));
+                                    "unit", col->unit, "min", cli_real(s->min), "max", cli_real(s->max), "mean",
+                                    cli_real(s->mean), "std", cli_real(s->std), "nan", (json_int_t)s->nan));
 }
 
 static uw_status print_columns(cli *c, const uw_dataset *data, uw_err *err) {

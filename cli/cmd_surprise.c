@@ -20,16 +20,12 @@ static const cli_option options[] = {
     {0},
 };
 
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* ---- what is printed ----------------------------------------------------------------------------- */
 
 static json_t *facts_json(const uw_surprise_facts *f) {
     return json_pack("{s:I,s:I,s:I,s:[o,o],s:s,s:s,s:i}", "episodes", (json_int_t)f->episodes,
                      "covariance_episodes", (json_int_t)f->covariance_episodes, "longest", (json_int_t)f->longest,
-                     "false_alarm_rate95", number(f->rate_low), number(f->rate_high), "data", f->data_name,
+                     "false_alarm_rate95", cli_real(f->rate_low), cli_real(f->rate_high), "data", f->data_name,
                      "data_hash", f->data_hash, "steps", f->steps);
 }
 
@@ -47,14 +43,14 @@ json_t *cli_surprise_json(const uw_surprise_report *r) {
     for (int64_t i = 0; i < r->num_events; i++) {
         const uw_surprise_event *e = &r->events[i];
         json_array_append_new(events, json_pack("{s:I,s:i,s:I,s:o}", "episode", (json_int_t)e->episode, "step",
-                                                e->step, "row", (json_int_t)e->row, "score", number(e->score)));
+                                                e->step, "row", (json_int_t)e->row, "score", cli_real(e->score)));
     }
     return json_pack("{s:o,s:o,s:o,s:o,s:I,s:I,s:I,s:I,s:o,s:o}", "events", events, "threshold",
-                     number(r->facts.threshold), "alpha", number(r->facts.alpha), "alarmed",
+                     cli_real(r->facts.threshold), "alpha", cli_real(r->facts.alpha), "alarmed",
                      cli_rate_json(&r->alarmed), "steps", (json_int_t)r->steps, "alarms", (json_int_t)r->alarms,
                      "missing", (json_int_t)r->missing, "longer", (json_int_t)r->longer, "scores",
-                     json_pack("{s:o,s:o,s:o}", "median", number(r->median), "high", number(r->high), "most",
-                               number(r->most)),
+                     json_pack("{s:o,s:o,s:o}", "median", cli_real(r->median), "high", cli_real(r->high), "most",
+                               cli_real(r->most)),
                      "calibration", facts_json(&r->facts));
 }
 
@@ -88,12 +84,12 @@ json_t *cli_injection_json(const uw_injection_report *r) {
         json_object_set_new(
             rows, uw_injection_str(row->injection),
             json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "detected", cli_rate_json(&row->detected), "delay_median",
-                      number(row->delay_median), "delay_high", number(row->delay_high), "paired",
-                      cli_rate_json(&row->paired), "auroc", number(row->auroc), "persistence",
+                      cli_real(row->delay_median), "delay_high", cli_real(row->delay_high), "paired",
+                      cli_rate_json(&row->paired), "auroc", cli_real(row->auroc), "persistence",
                       cli_rate_json(&row->persistence), "untrained", cli_rate_json(&row->untrained)));
     }
     return json_pack("{s:s,s:i,s:i,s:o,s:o,s:o,s:o}", "env", r->env, "steps", r->steps, "event_at", r->event_at,
-                     "threshold", number(r->facts.threshold), "alpha", number(r->facts.alpha), "calibration",
+                     "threshold", cli_real(r->facts.threshold), "alpha", cli_real(r->facts.alpha), "calibration",
                      facts_json(&r->facts), "injections", rows);
 }
 
@@ -228,7 +224,7 @@ static int run(cli *c) {
     } else {
         const uw_surprise_facts *f = uw_surprise_facts_of(surprise);
         json_object_update_new(c->result, json_pack("{s:[],s:o,s:o,s:o}", "events", "threshold",
-                                                    number(f->threshold), "alpha", number(f->alpha),
+                                                    cli_real(f->threshold), "alpha", cli_real(f->alpha),
                                                     "calibration", facts_json(f)));
         print_facts(c, f);
         code = cli_finish(c);

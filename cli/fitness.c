@@ -2,12 +2,7 @@
 #include "cli.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 json_t *cli_fitness_json(const uw_fitness_report *r) {
     json_t *checks = json_array(), *coverage = json_object(), *effects = json_array();
@@ -15,22 +10,22 @@ json_t *cli_fitness_json(const uw_fitness_report *r) {
         const uw_fitness_check *k = &r->checks[i];
         json_array_append_new(checks, json_pack("{s:s,s:s,s:s,s:o,s:o,s:s,s:s}", "name", k->name, "object", k->object,
                                                 "verdict", uw_fitness_verdict_str(k->verdict), "value",
-                                                number(k->value), "threshold", number(k->threshold), "what", k->what,
+                                                cli_real(k->value), "threshold", cli_real(k->threshold), "what", k->what,
                                                 "advice", k->advice));
     }
     for (int32_t i = 0; i < r->num_coverage; i++) {
         const uw_coverage_row *row = &r->coverage[i];
         json_object_set_new(coverage, row->column,
-                            json_pack("{s:b,s:o,s:o,s:o,s:o}", "action", row->action, "low", number(row->low), "high",
-                                      number(row->high), "cells", number(row->cells), "correlation",
-                                      number(row->correlation)));
+                            json_pack("{s:b,s:o,s:o,s:o,s:o}", "action", row->action, "low", cli_real(row->low), "high",
+                                      cli_real(row->high), "cells", cli_real(row->cells), "correlation",
+                                      cli_real(row->correlation)));
     }
     for (int32_t i = 0; i < r->num_effects; i++) {
         const uw_action_effect *e = &r->effects[i];
         json_array_append_new(effects, json_pack("{s:i,s:I,s:o,s:o,s:o,s:o,s:o}", "frameskip", e->frameskip,
-                                                 "transitions", (json_int_t)e->transitions, "nats", number(e->nats),
-                                                 "null_mean", number(e->null_mean), "null_high", number(e->null_high),
-                                                 "p_value", number(e->p_value), "share", number(e->share)));
+                                                 "transitions", (json_int_t)e->transitions, "nats", cli_real(e->nats),
+                                                 "null_mean", cli_real(e->null_mean), "null_high", cli_real(e->null_high),
+                                                 "p_value", cli_real(e->p_value), "share", cli_real(e->share)));
     }
     return json_pack("{s:s,s:o,s:i,s:o,s:s,s:o}", "verdict", uw_fitness_verdict_str(r->verdict), "checks", checks,
                      "left_out", r->left_out, "coverage", coverage, "observation", r->observation, "actions", effects);

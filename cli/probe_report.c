@@ -5,35 +5,31 @@
 #include <stdio.h>
 #include <string.h>
 
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *pair(const double interval[2]) {
-    return json_pack("[o,o]", number(interval[0]), number(interval[1]));
+    return json_pack("[o,o]", cli_real(interval[0]), cli_real(interval[1]));
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------- */
 
 static json_t *row_json(const uw_probe_row *p) {
     json_t *row = json_pack(
-        "{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "r2", number(p->r2), "r", number(p->r), "rmse", number(p->rmse),
-        "unit", p->unit, "mlp_r2", number(p->mlp_r2), "mlp_r", number(p->mlp_r), "shuffled_r2",
-        number(p->shuffled_r2));
+        "{s:o,s:o,s:o,s:s,s:o,s:o,s:o}", "r2", cli_real(p->r2), "r", cli_real(p->r), "rmse", cli_real(p->rmse),
+        "unit", p->unit, "mlp_r2", cli_real(p->mlp_r2), "mlp_r", cli_real(p->mlp_r), "shuffled_r2",
+        cli_real(p->shuffled_r2));
     json_t *more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "r2_ci95", pair(p->r2_ci), "r_ci95", pair(p->r_ci),
                              "rmse_ci95", pair(p->rmse_ci), "mlp_r2_ci95", pair(p->mlp_r2_ci),
                              "shuffled_r2_ci95", pair(p->shuffled_r2_ci), "mlp_shuffled_r2",
-                             number(p->mlp_shuffled_r2));
+                             cli_real(p->mlp_shuffled_r2));
     json_object_update_new(row, more);
-    more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "pca_r2", number(p->pca_r2), "pca_r2_ci95",
-                     pair(p->pca_r2_ci), "untrained_r2", number(p->untrained_r2), "untrained_r2_ci95",
-                     pair(p->untrained_r2_ci), "window_r2", number(p->window_r2), "window_r",
-                     number(p->window_r), "window_r2_ci95", pair(p->window_r2_ci), "window_mlp_r2",
-                     number(p->window_mlp_r2));
+    more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "pca_r2", cli_real(p->pca_r2), "pca_r2_ci95",
+                     pair(p->pca_r2_ci), "untrained_r2", cli_real(p->untrained_r2), "untrained_r2_ci95",
+                     pair(p->untrained_r2_ci), "window_r2", cli_real(p->window_r2), "window_r",
+                     cli_real(p->window_r), "window_r2_ci95", pair(p->window_r2_ci), "window_mlp_r2",
+                     cli_real(p->window_mlp_r2));
     json_object_update_new(row, more);
-    more = json_pack("{s:b,s:o,s:o,s:I,s:o,s:o}", "angle", p->angle, "degrees", number(p->degrees),
+    more = json_pack("{s:b,s:o,s:o,s:I,s:o,s:o}", "angle", p->angle, "degrees", cli_real(p->degrees),
                      "degrees_ci95", pair(p->degrees_ci), "missing", (json_int_t)p->missing, "causal",
-                     number(p->causal), "causal_ci95", pair(p->causal_ci));
+                     cli_real(p->causal), "causal_ci95", pair(p->causal_ci));
     json_object_update_new(row, more);
     return row;
 }
@@ -42,20 +38,20 @@ static json_t *drift_json(const uw_probe_report *r) {
     json_t *drift = json_array();
     for (int32_t i = 0; i < r->num_drift; i++) {
         const uw_drift_row *d = &r->drift[i];
-        json_t *row = json_pack("{s:i,s:o,s:o,s:o,s:o}", "step", d->step, "error", number(d->error),
-                                "persistence", number(d->persistence), "ratio", number(d->ratio), "rmse",
-                                number(d->rmse));
+        json_t *row = json_pack("{s:i,s:o,s:o,s:o,s:o}", "step", d->step, "error", cli_real(d->error),
+                                "persistence", cli_real(d->persistence), "ratio", cli_real(d->ratio), "rmse",
+                                cli_real(d->rmse));
         json_t *more =
             json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "error_ci95", pair(d->error_ci), "ratio_ci95",
-                      pair(d->ratio_ci), "rmse_ci95", pair(d->rmse_ci), "linear", number(d->linear),
-                      "linear_ratio", number(d->linear_ratio), "linear_ratio_ci95", pair(d->linear_ratio_ci),
-                      "head", number(d->head), "head_ratio", number(d->head_ratio), "head_ratio_ci95",
+                      pair(d->ratio_ci), "rmse_ci95", pair(d->rmse_ci), "linear", cli_real(d->linear),
+                      "linear_ratio", cli_real(d->linear_ratio), "linear_ratio_ci95", pair(d->linear_ratio_ci),
+                      "head", cli_real(d->head), "head_ratio", cli_real(d->head_ratio), "head_ratio_ci95",
                       pair(d->head_ratio_ci));
         json_object_update_new(row, more);
-        more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "persistence_rmse", number(d->persistence_rmse),
-                         "linear_rmse", number(d->linear_rmse), "head_rmse", number(d->head_rmse), "degrees",
-                         number(d->degrees), "degrees_ci95", pair(d->degrees_ci), "persistence_degrees",
-                         number(d->persistence_degrees));
+        more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "persistence_rmse", cli_real(d->persistence_rmse),
+                         "linear_rmse", cli_real(d->linear_rmse), "head_rmse", cli_real(d->head_rmse), "degrees",
+                         cli_real(d->degrees), "degrees_ci95", pair(d->degrees_ci), "persistence_degrees",
+                         cli_real(d->persistence_degrees));
         json_object_update_new(row, more);
         json_array_append_new(drift, row);
     }
@@ -72,20 +68,20 @@ static json_t *alarms_json(uint32_t alarms) {
 json_t *cli_gauges_json(const uw_gauges *g) {
     json_t *steps = json_array();
     for (int32_t i = 0; i < g->num_steps; i++)
-        json_array_append_new(steps, json_pack("{s:o,s:o,s:o}", "norm", number(g->steps[i].norm), "variance",
-                                               number(g->steps[i].variance), "shift",
-                                               number(g->steps[i].shift)));
+        json_array_append_new(steps, json_pack("{s:o,s:o,s:o}", "norm", cli_real(g->steps[i].norm), "variance",
+                                               cli_real(g->steps[i].variance), "shift",
+                                               cli_real(g->steps[i].shift)));
     json_t *json = json_pack(
         "{s:I,s:o,s:o,s:o,s:i,s:i,s:o,s:o,s:o,s:o}", "rows", (json_int_t)g->rows, "effective_rank",
-        number(g->effective_rank), "participation", number(g->participation), "top_share",
-        number(g->top_share), "null_directions", g->null_directions, "dead", g->dead, "mean_norm",
-        number(g->mean_norm), "mean_variance", number(g->mean_variance), "median_variance",
-        number(g->median_variance), "min_variance", number(g->min_variance));
-    json_t *more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "sigreg", number(g->sigreg),
-                             "sigreg_null", number(g->sigreg_null), "sigreg_q99", number(g->sigreg_q99),
-                             "cluster_share", number(g->cluster_share), "norm_drift", number(g->norm_drift),
-                             "steps", steps, "temporal_rank", number(g->temporal_rank), "temporal_share",
-                             number(g->temporal_share), "action_sensitivity", number(g->action_sensitivity));
+        cli_real(g->effective_rank), "participation", cli_real(g->participation), "top_share",
+        cli_real(g->top_share), "null_directions", g->null_directions, "dead", g->dead, "mean_norm",
+        cli_real(g->mean_norm), "mean_variance", cli_real(g->mean_variance), "median_variance",
+        cli_real(g->median_variance), "min_variance", cli_real(g->min_variance));
+    json_t *more = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "sigreg", cli_real(g->sigreg),
+                             "sigreg_null", cli_real(g->sigreg_null), "sigreg_q99", cli_real(g->sigreg_q99),
+                             "cluster_share", cli_real(g->cluster_share), "norm_drift", cli_real(g->norm_drift),
+                             "steps", steps, "temporal_rank", cli_real(g->temporal_rank), "temporal_share",
+                             cli_real(g->temporal_share), "action_sensitivity", cli_real(g->action_sensitivity));
     json_object_update_new(json, more);
     json_object_set_new(json, "alarms", alarms_json(g->alarms & UW_ALARMS));
     json_object_set_new(json, "notices", alarms_json(g->alarms & ~(uint32_t)UW_ALARMS));
@@ -94,9 +90,9 @@ json_t *cli_gauges_json(const uw_gauges *g) {
 
 static json_t *geometry_json(const uw_geometry *g) {
     if (!g->known) return json_null();
-    json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "rho_path", number(g->rho_path), "rho_euclid",
-                             number(g->rho_euclid), "hard_rho_path", number(g->hard_rho_path),
-                             "hard_rho_euclid", number(g->hard_rho_euclid), "stretch", number(g->stretch),
+    json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:b}", "rho_path", cli_real(g->rho_path), "rho_euclid",
+                             cli_real(g->rho_euclid), "hard_rho_path", cli_real(g->hard_rho_path),
+                             "hard_rho_euclid", cli_real(g->hard_rho_euclid), "stretch", cli_real(g->stretch),
                              "misleads", uw_geometry_misleads(g));
     json_t *more =
         json_pack("{s:o,s:o,s:o,s:o,s:o,s:i,s:i,s:i}", "rho_path_ci95", pair(g->rho_path_ci),
@@ -110,8 +106,8 @@ static json_t *geometry_json(const uw_geometry *g) {
 static json_t *causal_json(const uw_causal *k) {
     if (!k->known) return json_pack("{s:b,s:s}", "known", 0, "why", k->why);
     return json_pack("{s:b,s:i,s:i,s:o,s:o,s:o,s:o}", "known", 1, "steps", k->steps, "edits", k->edits,
-                     "agreement", number(k->agreement), "agreement_ci95", pair(k->agreement_ci), "redrawn",
-                     number(k->redrawn), "random", number(k->random));
+                     "agreement", cli_real(k->agreement), "agreement_ci95", pair(k->agreement_ci), "redrawn",
+                     cli_real(k->redrawn), "random", cli_real(k->random));
 }
 
 static const char *limit_name(uw_drift_limit limit) {
@@ -123,14 +119,14 @@ json_t *cli_probe_json(const uw_probe_report *r) {
     for (int32_t i = 0; i < r->num_probes; i++)
         json_object_set_new(probes, r->probes[i].column, row_json(&r->probes[i]));
     for (int32_t i = 0; i < r->num_eigenvalues; i++)
-        json_array_append_new(eigenvalues, number(r->eigenvalues[i]));
+        json_array_append_new(eigenvalues, cli_real(r->eigenvalues[i]));
     for (int32_t i = 0; i < r->num_excluded; i++)
         json_array_append_new(excluded, json_pack("{s:s,s:s,s:I}", "column", r->excluded[i].column, "why",
                                                   uw_exclusion_str(r->excluded[i].why), "missing",
                                                   (json_int_t)r->excluded[i].missing));
     json_t *json = json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:I,s:I}", "probes", probes, "drift", drift_json(r),
-                             "effective_rank", number(r->effective_rank), "participation",
-                             number(r->participation), "eigenvalues", eigenvalues, "geometry",
+                             "effective_rank", cli_real(r->effective_rank), "participation",
+                             cli_real(r->participation), "eigenvalues", eigenvalues, "geometry",
                              geometry_json(&r->geometry), "rows", (json_int_t)r->rows, "episodes",
                              (json_int_t)r->episodes);
     json_t *more = json_pack(
@@ -138,7 +134,7 @@ json_t *cli_probe_json(const uw_probe_report *r) {
         (json_int_t)r->scored_episodes, "window_frames", r->window_frames, "excluded", excluded, "causal",
         causal_json(&r->causal), "gauges", cli_gauges_json(&r->gauges), "drift_windows", r->drift_windows,
         "drift_episodes", r->drift_episodes, "horizon", r->horizon, "horizon_linear", r->horizon_linear,
-        "limit", limit_name(r->limit), "head_gain", number(r->head_gain), "head_gain_ci95",
+        "limit", limit_name(r->limit), "head_gain", cli_real(r->head_gain), "head_gain_ci95",
         pair(r->head_gain_ci), "limit_step", r->limit_step);
     json_object_update_new(json, more);
     return json;
@@ -298,14 +294,14 @@ json_t *cli_run_curve_json(const uw_run_curve *curve) {
         const uw_run_point *p = &curve->points[i];
         const uw_rate rate = {p->episodes, p->successes, p->success, p->success_low, p->success_high};
         json_array_append_new(points, json_pack("{s:I,s:o,s:o,s:o,s:o,s:o}", "step", (json_int_t)p->step,
-                                                "error", number(p->error), "ratio", number(p->ratio),
-                                                "effective_rank", number(p->effective_rank), "r2",
-                                                number(p->r2), "success", cli_rate_json(&rate)));
+                                                "error", cli_real(p->error), "ratio", cli_real(p->ratio),
+                                                "effective_rank", cli_real(p->effective_rank), "r2",
+                                                cli_real(p->r2), "success", cli_rate_json(&rate)));
     }
     return json_pack("{s:i,s:o,s:{s:{s:o,s:o},s:{s:o,s:o},s:{s:o,s:o}}}", "drift_step", curve->drift_step,
-                     "points", points, "spearman", "error", "rho", number(curve->rho_error), "ci95",
-                     pair(curve->rho_error_ci), "ratio", "rho", number(curve->rho_ratio), "ci95",
-                     pair(curve->rho_ratio_ci), "effective_rank", "rho", number(curve->rho_rank), "ci95",
+                     "points", points, "spearman", "error", "rho", cli_real(curve->rho_error), "ci95",
+                     pair(curve->rho_error_ci), "ratio", "rho", cli_real(curve->rho_ratio), "ci95",
+                     pair(curve->rho_ratio_ci), "effective_rank", "rho", cli_real(curve->rho_rank), "ci95",
                      pair(curve->rho_rank_ci));
 }
 

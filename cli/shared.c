@@ -6,30 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NaN and infinity have no JSON number: null. */
-static json_t *number(double value) {
+json_t *cli_real(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
 json_t *cli_rate_json(const uw_rate *rate) {
     return json_pack("{s:i,s:i,s:o,s:[o,o]}", "episodes", rate->episodes, "successes", rate->successes,
-                     "rate", number(rate->rate), "ci95", number(rate->low), number(rate->high));
+                     "rate", cli_real(rate->rate), "ci95", cli_real(rate->low), cli_real(rate->high));
 }
 
 json_t *cli_collect_json(const uw_collect_result *r) {
     const double rate = r->seconds > 0 ? (double)r->new_frames / r->seconds : 0;
     return json_pack("{s:I,s:I,s:I,s:o,s:I}", "episodes", (json_int_t)r->episodes, "frames",
-                     (json_int_t)r->frames, "bytes", (json_int_t)r->bytes, "frames_per_s", number(rate),
+                     (json_int_t)r->frames, "bytes", (json_int_t)r->bytes, "frames_per_s", cli_real(rate),
                      "actions_outside", (json_int_t)r->clipped);
 }
 
 json_t *cli_train_json(const uw_train_result *r) {
     return json_pack("{s:I,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:b}", "steps", (json_int_t)r->steps,
-                     "loss", number(r->loss), "prediction_loss", number(r->prediction_loss),
-                     "rollout_loss", number(r->rollout_loss), "sigreg", number(r->sigreg),
-                     "validation_loss", number(r->validation_loss), "effective_rank",
-                     number(r->effective_rank), "frames_per_s", number(r->frames_per_s), "flops",
-                     number(r->flops), "tensors_sha256", r->tensors_sha256, "model", r->model_path,
+                     "loss", cli_real(r->loss), "prediction_loss", cli_real(r->prediction_loss),
+                     "rollout_loss", cli_real(r->rollout_loss), "sigreg", cli_real(r->sigreg),
+                     "validation_loss", cli_real(r->validation_loss), "effective_rank",
+                     cli_real(r->effective_rank), "frames_per_s", cli_real(r->frames_per_s), "flops",
+                     cli_real(r->flops), "tensors_sha256", r->tensors_sha256, "model", r->model_path,
                      "resumed", r->resumed);
 }
 
@@ -43,7 +42,7 @@ json_t *cli_card_json(const uw_card *card) {
             json_object_set_new(factors, cell->factor, factor);
         }
         json_t *rate = cli_rate_json(&cell->rate);
-        json_object_set_new(rate, "of_nominal", number(cell->of_nominal));
+        json_object_set_new(rate, "of_nominal", cli_real(cell->of_nominal));
         json_object_set_new(rate, "in_training", json_boolean(cell->in_training));
         json_object_set_new(rate, "ours", json_boolean(cell->ours));
         if (*cell->at) json_object_set_new(rate, "at", json_string(cell->at));
@@ -65,9 +64,9 @@ json_t *cli_eval_json(const uw_eval_result *model, const uw_eval_result *baselin
         "{s:s,s:i,s:o,s:o,s:o,s:i,s:o,s:o,s:{s:o,s:o,s:o}}", "protocol", model->protocol,
                      "budget", model->budget, "success", cli_rate_json(&model->success), "hard",
                      cli_rate_json(&model->hard), "easy", cli_rate_json(&model->easy),
-                     "solved_at_start", model->solved_at_start, "mean_steps", number(model->mean_steps),
-                     "baselines", rates, "plan_ms", "p50", number(model->plan_ms_p50), "p99",
-                     number(model->plan_ms_p99), "max", number(model->plan_ms_max));
+                     "solved_at_start", model->solved_at_start, "mean_steps", cli_real(model->mean_steps),
+                     "baselines", rates, "plan_ms", "p50", cli_real(model->plan_ms_p50), "p99",
+                     cli_real(model->plan_ms_p99), "max", cli_real(model->plan_ms_max));
     if (*model->data_hash)
         json_object_set_new(json, "data",
                             json_pack("{s:s,s:s,s:I,s:I}", "hash", model->data_hash, "split",

@@ -19,11 +19,6 @@ enum {
     MOST_ACTIONS = 16
 };
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Rows at least `apart` from each other within episodes, at most MOST_APART: out [n, d] of y's
  * first d. */
 static int64_t rows_apart(const uw_sample *o, int32_t d, double *out) {
@@ -51,7 +46,7 @@ static uw_status add_normality(uw_certifier *run) {
     for (int32_t j = 0; j < d; j++) {
         for (int64_t i = 0; i < n; i++) column[i] = x[i * d + j];
         const uw_moments m = uw__moments(column, n);
-        qsort(column, (size_t)n, sizeof *column, ascending);
+        uw__sort(column, n);
         darling = fmax(darling, uw__anderson_darling(column, n));
         bera = fmax(bera, uw__jarque_bera(&m, n));
     }
