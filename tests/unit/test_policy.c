@@ -145,6 +145,23 @@ static void test_walks_to_a_goal(void **state) {
     uw_model_unload(model);
 }
 
+/* The actions are those of the column that the model was trained with. */
+static void test_the_models_own_actions(void **state) {
+    (void)state;
+    const char *path = tempdir_file("steer.uw"), *usual = tempdir_file("usual.uw");
+    walk_record_as("steer", path, 12, 31);
+    walk_record(usual, 12, 31);
+    uw_model *model = walk_model_as("{\"action\":\"steer\"}", 5), *other = walk_model(5);
+    uw_policy *p = NULL;
+    uw_err err = {0};
+    assert_true(id_of(ctx, model, path, &brief) == id_of(ctx, other, usual, &brief));
+    assert_int_equal(uw_policy_fit(ctx, model, usual, &brief, &p, &err), UW_ESHAPE);
+    assert_non_null(strstr(err.text, "steer"));
+    assert_null(p);
+    uw_model_unload(model);
+    uw_model_unload(other);
+}
+
 static bool stop(void *cookie, const char *what, int64_t done, int64_t total) {
     (void)cookie, (void)total;
     return strcmp(what, "fit") != 0 || done < 5;
@@ -325,6 +342,7 @@ int main(void) {
         cmocka_unit_test(test_mixture_by_hand),
         cmocka_unit_test(test_pinball_is_a_quantile),
         cmocka_unit_test(test_walks_to_a_goal),
+        cmocka_unit_test(test_the_models_own_actions),
         cmocka_unit_test(test_same_bits_and_refusals),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_file),
