@@ -14,6 +14,7 @@ const cli_option cli_common_options[] = {
     {"seed", "N", "seed of everything random", "0"},
     {"threads", "N", "worker threads; 0 = all cores", "0"},
     {"max-isa", "ISA", "ref | avx2 | avx512: use no kernels above this", "best"},
+    {"precision", "P", "f32 | bf16: of the products in encoding and planning", "f32"},
     {"quiet", NULL, "no progress and no notes on stderr", NULL},
     {"help", NULL, "show this text", NULL},
     {0},
@@ -106,6 +107,10 @@ static int take_common(cli *c) {
     c->out = cli_str(c, "out", NULL);
     c->max_isa = cli_str(c, "max-isa", NULL);
     if (c->max_isa && !strcmp(c->max_isa, "best")) c->max_isa = NULL;
+    const char *precision = cli_str(c, "precision", "f32");
+    c->bf16 = !strcmp(precision, "bf16");
+    if (!c->bf16 && strcmp(precision, "f32"))
+        return cli_usage(c, "--precision", NULL, "wanted f32 or bf16, got %s", precision);
     const char *seed = cli_str(c, "seed", "0");
     char *end;
     errno = 0;

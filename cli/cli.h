@@ -60,6 +60,7 @@ struct cli {
     uint64_t seed;
     int32_t threads;
     const char *max_isa;
+    bool bf16; /* --precision */
     uw_context *ctx; /* made by cli_begin */
     json_t *result;  /* what --json prints */
     double started;

@@ -91,6 +91,7 @@ int cli_begin(cli *c) {
     uw_err err = {0};
     const uw_context_options options = {.num_threads = c->threads,
                                         .max_isa = c->max_isa,
+                                        .precision = c->bf16 ? UW_PRECISION_BF16 : UW_PRECISION_F32,
                                         .log = on_log,
                                         .cookie = c,
                                         .progress = on_progress};

@@ -27,6 +27,10 @@ typedef void uw_log_fn(void *cookie, uw_log_level level, const char *text);
  * the work leaves a resumable state and returns UW_EINTERRUPTED. */
 typedef bool uw_progress_fn(void *cookie, const char *what, int64_t done, int64_t total);
 
+/* How networks multiply.  BF16: operands of the products rounded to bfloat16, sums and everything else
+ * in fp32; as fast as the CPU's bf16 units are (AMX, AVX-512-BF16), its error is stated in docs/speed.md. */
+typedef enum uw_precision { UW_PRECISION_F32 = 0, UW_PRECISION_BF16 = 1 } uw_precision;
+
 typedef struct uw_context uw_context;
 
 typedef struct uw_context_options {
@@ -35,6 +39,7 @@ typedef struct uw_context_options {
     uw_log_fn *log;      /* nullable: silence */
     void *cookie;        /* handed to log and progress */
     uw_progress_fn *progress; /* nullable */
+    uw_precision precision;   /* of encoding and planning; training has its own key */
 } uw_context_options;
 
 /* Make a context.

@@ -27,11 +27,6 @@ typedef enum uw_augment {
     UW_AUGMENT_REDRAW = 2  /* frames drawn anew by the world under random factors */
 } uw_augment;
 
-typedef enum uw_precision {
-    UW_PRECISION_F32 = 0,
-    UW_PRECISION_BF16 = 1 /* mixed precision; not in every build */
-} uw_precision;
-
 /* Every key of `umwelt train --help keys`; a plain struct. */
 typedef struct uw_train_config {
     char preset[32];

@@ -25,11 +25,26 @@ typedef float uw_real;
 
 /* ---- matrix product ------------------------------------------------------------------------ */
 
-/* C = op(A) op(B) (+ C when accumulate) (+ bias on every row when bias != NULL).
+/* What becomes of the finished sums s = op(A) op(B) (+ C when accumulate) + bias on their way out. */
+typedef enum uw_epilogue {
+    UW_EPILOGUE_NONE = 0, /* c = s */
+    UW_EPILOGUE_GELU = 1, /* c = gelu(s); sum (nullable, stride ldc) = s, what a backward needs */
+    UW_EPILOGUE_ADD = 2,  /* c = residual + s */
+    UW_EPILOGUE_GATE = 3  /* c = residual + gate * s */
+} uw_epilogue;
+
+/* C = epilogue(op(A) op(B) (+ C when accumulate) (+ bias on every row when bias != NULL)).
  * Shapes   op(A): [M, K], op(B): [K, N], C: [M, N]; trans_a: A is stored [K, M]; trans_b: B is
  *          stored [N, K] (a PyTorch weight); ld* = elements between stored rows
+ * Packed   op(B) as the same table's gemm_pack (of the same precision) laid it out, read instead of
+ *          b: for weights that serve many products.  The entries of C are the same bits for any
+ *          cut of the rows of A into calls; packed and plain may differ in their last bits
+ * Epilogue residual may be c itself; accumulate only without an epilogue
  * Scratch  UW_GEMM_SCRATCH floats, any contents
- * Error    |C - exact| <= 2 (K + 4) eps (sum_k |a b| + |bias| + |C_old|)                        */
+ * Error    |s - exact| <= 2 (K + 4) eps (sum_k |a b| + |bias| + |C_old|), then the epilogue's own
+ *
+ * gemm_bf16 is the same product with both operands rounded to bfloat16 (nearest, ties to even) and
+ * sums in fp32; a denormal operand or product may count as 0.  It alone knows a16 and c16.      */
 typedef struct uw_gemm_args {
     bool trans_a, trans_b, accumulate;
     size_t m, n, k;
@@ -40,9 +55,27 @@ typedef struct uw_gemm_args {
     const uw_real *bias; /* [N] or NULL */
     uw_real *c;
     size_t ldc;
+    const void *packed; /* or NULL: b is read */
+    uw_epilogue epilogue;
+    const uw_real *residual; /* [M, N] of ADD and GATE */
+    size_t ld_residual;
+    const uw_real *gate; /* [M, N] of GATE */
+    size_t ld_gate;
+    uw_real *sum;        /* [M, N] of GELU, or NULL */
+    const uint16_t *a16; /* [M, K] bf16, not transposed, read instead of a when not NULL */
+    uint16_t *c16;       /* [M, N] the result rounded to bf16, written instead of c when not NULL */
 } uw_gemm_args;
 enum { UW_GEMM_SCRATCH = 256 * 1024 };
 typedef void uw_gemm_fn(const uw_gemm_args *g, uw_real *scratch);
+/* Lay out op(B) [K, N]; packed: uw__gemm_packed_bytes, 64-byte aligned. */
+typedef void uw_gemm_pack_fn(void *packed, const uw_real *b, size_t ldb, bool trans_b, size_t n,
+                             size_t k);
+/* Return the bytes that hold a packed op(B) of either precision for every table. */
+static inline size_t uw__gemm_packed_bytes(size_t n, size_t k) {
+    return (n + 63) / 64 * 64 * ((k + 63) / 64 * 64) * sizeof(uw_real);
+}
+/* y = x rounded to bf16 (nearest, ties to even; NaN stays NaN). */
+typedef void uw_to_bf16_fn(uint16_t *y, const uw_real *x, size_t n);
 
 /* ---- convolution: NHWC pictures to and from GEMM rows ---------------------------------------- */
 
@@ -162,8 +195,19 @@ typedef void uw_adamw_fn(uw_real *w, uw_real *m, uw_real *v, const uw_real *g, s
 typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_real shift, size_t n);
 
 /* One line per operation: field, function type.  The table, doctor and the parity tests come from it. */
-#define UW_KERNEL_MAP(X)                            \
+#define UW_KERNEL_MAP(X) \
+    UW_KERNEL_F32_MAP(X) \
+    UW_KERNEL_BF16_MAP(X)
+
+/* Sums in fp32 of operands rounded to bf16. */
+#define UW_KERNEL_BF16_MAP(X)           \
+    X(gemm_bf16, uw_gemm_fn)            \
+    X(gemm_bf16_pack, uw_gemm_pack_fn)  \
+    X(to_bf16, uw_to_bf16_fn)
+
+#define UW_KERNEL_F32_MAP(X)                        \
     X(gemm, uw_gemm_fn)                             \
+    X(gemm_pack, uw_gemm_pack_fn)                   \
     X(im2col, uw_im2col_fn)                         \
     X(col2im, uw_col2im_fn)                         \
     X(layernorm, uw_layernorm_fn)                   \

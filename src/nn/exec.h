@@ -13,6 +13,7 @@ typedef struct uw_exec {
     int32_t num_workers;    /* uw__pool_threads(pool) */
     size_t scratch_reals;   /* per worker, at least UW_GEMM_SCRATCH */
     uw_real *scratch;       /* [num_workers, scratch_reals]; dead after every layer call */
+    bool bf16;              /* products in bf16 (kernels.h: gemm_bf16) */
 } uw_exec;
 
 /* Place an exec's scratch: extra_reals on top of the GEMM's per worker.  pool may be NULL. */
@@ -27,6 +28,11 @@ static inline uw_real *uw__exec_gemm_scratch(const uw_exec *e, int32_t worker) {
 }
 static inline uw_real *uw__exec_extra(const uw_exec *e, int32_t worker) {
     return uw__exec_gemm_scratch(e, worker) + UW_GEMM_SCRATCH;
+}
+
+/* One product in the exec's precision. */
+static inline void uw__exec_gemm(const uw_exec *e, const uw_gemm_args *g, uw_real *scratch) {
+    (e->bf16 ? e->k->gemm_bf16 : e->k->gemm)(g, scratch);
 }
 
 #endif

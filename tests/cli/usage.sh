@@ -49,6 +49,7 @@ expect 2 collect two_room --out
 expect 2 collect two_room --seed -3 --out a.uw
 expect 2 doctor --threads 9999
 expect 2 doctor --max-isa avx3
+expect 2 doctor --precision fp8
 expect 2 train nothing.uw --preset two_rom
 says "did you mean two_room?"
 expect 2 train nothing.uw --set latentdim=3

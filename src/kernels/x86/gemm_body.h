@@ -300,7 +300,7 @@ static void empty_sum(const uw_gemm_args *g) {
     }
 }
 
-void UW_ISA(gemm)(const uw_gemm_args *g, float *scratch) {
+static void plain_product(const uw_gemm_args *g, float *scratch) {
     if (g->m == 0 || g->n == 0) return;
     if (g->k == 0) {
         empty_sum(g);
@@ -313,6 +313,41 @@ void UW_ISA(gemm)(const uw_gemm_args *g, float *scratch) {
             block_run(g, k, g->k - k < k_step ? g->k - k : k_step, j,
                       g->n - j < n_step ? g->n - j : n_step, scratch);
     }
+}
+
+/* One row of finished sums on its way out. */
+static void finish_row(const uw_gemm_args *g, size_t i) {
+    float *c = g->c + i * g->ldc;
+    for (size_t j = 0; j < g->n; j += VW) {
+        const size_t left = g->n - j;
+        vf s = v_get(c + j, left);
+        if (g->epilogue == UW_EPILOGUE_GELU) {
+            if (g->sum) v_put(g->sum + i * g->ldc + j, left, s);
+            s = v_fma(s, v_normal_half(s), v_mul(s, v_set(0.5f)));
+        } else {
+            const vf x = v_get(g->residual + i * g->ld_residual + j, left);
+            s = g->epilogue == UW_EPILOGUE_ADD
+                    ? v_add(x, s)
+                    : v_fma(v_get(g->gate + i * g->ld_gate + j, left), s, x);
+        }
+        v_put(c + j, left, s);
+    }
+}
+
+void UW_ISA(gemm_pack)(void *packed, const float *b, size_t ldb, bool trans_b, size_t n, size_t k) {
+    uw_gemm_pack_ref(packed, b, ldb, trans_b, n, k);
+}
+
+void UW_ISA(gemm)(const uw_gemm_args *g, float *scratch) {
+    uw_gemm_args plain = *g;
+    if (g->packed) {
+        plain.b = g->packed;
+        plain.ldb = g->n;
+        plain.trans_b = false;
+    }
+    plain_product(&plain, scratch);
+    if (g->epilogue != UW_EPILOGUE_NONE)
+        for (size_t i = 0; i < g->m; i++) finish_row(g, i);
 }
 
 #endif
