@@ -4,8 +4,7 @@
  * a block is rolled out over the whole horizon before the next begins.  Two ways through the
  * predictor:
  *
- *   markov  the residual MLP on raw actions: its weights are laid out once, at init, in the
- *           panels that the GEMM would make of them in every call
+ *   markov  the residual MLP on raw actions: its weights are laid out once, at init
  *   window  everything else: a window of at most history_size latents and encoded actions,
  *           positions counted from the window's start, one predictor call per step
  *
@@ -49,7 +48,8 @@ static void window_lane(uw_arena *arena, const uw_net *net, const uw_dynamics_li
 }
 
 static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model,
-                                          const uw_dynamics_limits *limits, int32_t workers) {
+                                          const uw_dynamics_limits *limits, int32_t workers,
+                                          bool bf16) {
     const uw_net *net = &model->net;
     const size_t in = (size_t)(net->config.latent_dim + net->action_in);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
@@ -61,9 +61,9 @@ static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model
     tmp.encode_acts = uw__encode_layout(arena, net, 1, false);
     tmp.x = uw__take(arena, net->input_reals);
     if (tmp.markov) {
-        tmp.w1 = uw__take(arena, in * hidden);
-        tmp.w2 = uw__take(arena, hidden * hidden);
-        tmp.w3 = uw__take(arena, hidden * d);
+        tmp.mlp[0] = uw__packed_layout(arena, bf16, in, hidden, true);
+        tmp.mlp[1] = uw__packed_layout(arena, bf16, hidden, hidden, true);
+        tmp.mlp[2] = uw__packed_layout(arena, bf16, hidden, d, true);
     }
     tmp.lanes = uw_arena_alloc(arena, (size_t)workers, sizeof *tmp.lanes);
     for (int32_t w = 0; w < workers; w++) {
@@ -139,33 +139,14 @@ const float *uw__dynamics_block(const uw_rollout_task *t, size_t i, ptrdiff_t s)
     return s + lead >= 0 && t->past ? t->past + (size_t)(s + lead) * a : NULL;
 }
 
-/* The columns of the next panel of weights when `left` remain: as the GEMM cuts them. */
-static size_t panel_width(size_t left) {
-    const size_t unit = 16, units = (left + unit - 1) / unit;
-    const size_t width = unit * (units == 1 ? 1 : units % 3 ? 2 : 3);
-    return left < width ? left : width;
-}
-
-/* y [rows, out] = (y +) x [rows, in] w + b, with w in panels: the GEMM reads them where they are.
- */
-static void product(const uw_model_dynamics *m, float *scratch, const float *x, size_t ldx,
-                    const float *w, const float *b, size_t rows, size_t in, size_t out, float *y,
-                    size_t ldy, bool accumulate) {
-    for (size_t j = 0, width; j < out; j += width) {
-        width = panel_width(out - j);
-        const uw_gemm_args g = {.accumulate = accumulate,
-                                .m = rows,
-                                .n = width,
-                                .k = in,
-                                .a = x,
-                                .lda = ldx,
-                                .b = w + in * j,
-                                .ldb = width,
-                                .bias = b + j,
-                                .c = y + j,
-                                .ldc = ldy};
-        m->exec.k->gemm(&g, scratch);
-    }
+/* One layer of the residual MLP: y = gelu(x w + b), or y += x w + b for the last. */
+static void product(const uw_model_dynamics *m, float *scratch, int layer, const float *x,
+                    size_t ldx, size_t rows, float *y, size_t ldy) {
+    const uw_packed *w = &m->mlp[layer];
+    uw_gemm_args g = uw__packed_gemm(w, x, ldx, rows, y, ldy);
+    g.epilogue = layer < 2 ? UW_EPILOGUE_GELU : UW_EPILOGUE_NONE;
+    g.accumulate = layer == 2;
+    uw__packed_run(w, m->exec.k, &g, scratch);
 }
 
 static void markov_block(void *arg, size_t index, int32_t worker) {
@@ -179,9 +160,6 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     const size_t first = index * MARKOV_BLOCK,
                  rows = t->n - first < MARKOV_BLOCK ? t->n - first : MARKOV_BLOCK;
-    const float *b1 = uw__bind(net, net->at_predictor + 1, m->model->params);
-    const float *b2 = uw__bind(net, net->at_predictor + 3, m->model->params);
-    const float *b3 = uw__bind(net, net->at_predictor + 5, m->model->params);
 
     for (size_t r = 0; r < rows; r++)
         memcpy(l->x + r * in, t->z0 + (t->history - 1) * d, d * sizeof *l->x);
@@ -190,12 +168,10 @@ static void markov_block(void *arg, size_t index, int32_t worker) {
             uw__dynamics_action(m, uw__dynamics_block(t, first + r, (ptrdiff_t)(past + s)),
                                 uw__dynamics_block(t, first + r, (ptrdiff_t)(past + s) - 1),
                                 l->x + r * in + d);
-        product(m, scratch, l->x, in, m->w1, b1, rows, in, hidden, l->h1, hidden, false);
-        m->exec.k->gelu(l->h1, l->h1, rows * hidden);
-        product(m, scratch, l->h1, hidden, m->w2, b2, rows, hidden, hidden, l->h2, hidden, false);
-        m->exec.k->gelu(l->h2, l->h2, rows * hidden);
+        product(m, scratch, 0, l->x, in, rows, l->h1, hidden);
+        product(m, scratch, 1, l->h1, hidden, rows, l->h2, hidden);
         /* the residual: onto the latents where they stand, in front of the next actions */
-        product(m, scratch, l->h2, hidden, m->w3, b3, rows, hidden, d, l->x, in, true);
+        product(m, scratch, 2, l->h2, hidden, rows, l->x, in);
         for (size_t r = 0; r < rows; r++)
             memcpy(t->z + ((first + r) * t->h + s) * d, l->x + r * in, d * sizeof *l->x);
     }
@@ -276,16 +252,6 @@ static uw_status rollout(void *self, const float *z0, int32_t history, const flo
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-/* w [out, in] of tensor `index` -> panels [in, width], one behind the other. */
-static void lay_panels(const uw_model *model, int32_t index, float *panels) {
-    const uw_linear l = uw__bind_linear(&model->net, index, false, model->params, NULL);
-    for (size_t j = 0, width; j < l.out; j += width) {
-        width = panel_width(l.out - j);
-        for (size_t i = 0; i < l.in; i++)
-            for (size_t o = 0; o < width; o++) *panels++ = l.w[(j + o) * l.in + i];
-    }
-}
-
 /* The head's bias cancels between two latents: |W (z - z_goal)|^2. */
 static uw_status readout_cost(const void *self, const float *z, const float *z_goal, int32_t n,
                               float *cost) {
@@ -315,7 +281,7 @@ uw_status uw_model_readout_value(const uw_model *model, uw_value *out) {
 size_t uw_model_dynamics_memsize(const uw_model *model, const uw_dynamics_limits *limits) {
     uw_arena measure = UW_ARENA_MEASURE;
     if (!limits_ok(limits)) return 0;
-    dynamics_layout(&measure, model, limits, limits->num_threads ? limits->num_threads : 1);
+    dynamics_layout(&measure, model, limits, limits->num_threads ? limits->num_threads : 1, false);
     return measure.failed ? 0 : measure.used;
 }
 
@@ -328,14 +294,15 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
     if (!ctx || !limits_ok(limits) || !mem || (uintptr_t)mem % UW_ALIGN) return UW_EINVAL;
     uw_arena arena = {.base = mem, .cap = mem_size};
     uw_model_dynamics *self =
-        dynamics_layout(&arena, model, limits, parallel ? uw_context_threads(ctx) : 1);
+        dynamics_layout(&arena, model, limits, parallel ? uw_context_threads(ctx) : 1,
+                        ctx->options.precision == UW_PRECISION_BF16);
     if (arena.failed) return UW_ENOMEM;
     self->exec.k = ctx->kernels;
     self->exec.pool = parallel ? ctx->pool : NULL;
-    if (self->markov) {
-        lay_panels(model, net->at_predictor, self->w1);
-        lay_panels(model, net->at_predictor + 2, self->w2);
-        lay_panels(model, net->at_predictor + 4, self->w3);
+    for (int i = 0; self->markov && i < 3; i++) {
+        const uw_linear l =
+            uw__bind_linear(net, net->at_predictor + 2 * i, true, model->params, NULL);
+        uw__packed_fill(&self->mlp[i], self->exec.k, l.w, l.in, l.b);
     }
     const size_t side = (size_t)net->config.image_size;
     *out = (uw_dynamics){.dims = {.latent_dim = net->config.latent_dim,

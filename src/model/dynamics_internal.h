@@ -3,6 +3,7 @@
 #define UW_DYNAMICS_INTERNAL_H
 
 #include "model_struct.h"
+#include "packed.h"
 #include "parts.h"
 
 /* What one worker needs to roll out; a serial instance has one. */
@@ -38,7 +39,7 @@ typedef struct uw_model_dynamics {
     bool markov;
     uw_encode_acts *encode_acts;
     float *x;                    /* [input_reals] one prepared observation */
-    float *w1, *w2, *w3;         /* markov: [in, out], in panels */
+    uw_packed mlp[3];            /* markov */
     uw_rollout_lane *lanes;      /* [num_workers] */
     uw_gradient_lane *gradients; /* [num_workers], with limits.gradient */
 } uw_model_dynamics;
