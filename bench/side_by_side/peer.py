@@ -7,16 +7,16 @@ import subprocess
 import sys
 
 
-def umwelt_benches(binary, bench, threads):
+def umwelt_benches(binary, bench, threads, more=()):
     """One run of `umwelt bench`; returns its figures."""
-    out = subprocess.run([binary, 'bench', bench, '--quick', '--json', '--threads', str(threads)], check=True,
+    out = subprocess.run([binary, 'bench', bench, '--quick', '--json', '--threads', str(threads), *more], check=True,
                          capture_output=True, text=True).stdout
     return json.loads(out)['benches']
 
 
-def umwelt_bench(binary, bench, name, threads):
+def umwelt_bench(binary, bench, name, threads, more=()):
     """The value of the figure called `name`."""
-    for one in umwelt_benches(binary, bench, threads):
+    for one in umwelt_benches(binary, bench, threads, more):
         if one['name'] == name:
             return one['value']
     raise SystemExit(f'umwelt bench {bench} has no figure called {name}')
@@ -64,8 +64,18 @@ def serve(measure):
         print(json.dumps({'value': measure()}), flush=True)
 
 
-def report(what, ours, theirs, ratios, settings):
+def report(what, ours, theirs, ratios, settings, record=None):
+    """Print one comparison; keep it in the file `record` (nullable), where `umwelt bench --peers` finds it by its name."""
     line = {'what': what, 'umwelt_median': statistics.median(ours), 'peer_median': statistics.median(theirs),
             'ratio_median': statistics.median(ratios), 'ratio_min': min(ratios), 'ratio_max': max(ratios), 'pairs': len(ratios),
             **settings}
     print(json.dumps(line), flush=True)
+    if record:
+        kept = {}
+        if os.path.exists(record):
+            with open(record) as file:
+                kept = json.load(file)
+        kept[what] = line
+        with open(record + '.new', 'w') as file:
+            json.dump(kept, file, indent=1, sort_keys=True)
+        os.replace(record + '.new', record)

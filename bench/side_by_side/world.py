@@ -10,37 +10,18 @@ import sys
 import time
 
 import peer
-
-
-def declare_torchvision():
-    """Beside a CPU build of PyTorch, torchvision's compiled operators are missing; declared, its Python part imports."""
-    import importlib.util
-    import pathlib
-    import re
-
-    import torch
-    folder = importlib.util.find_spec('torchvision').submodule_search_locations[0]
-    text = pathlib.Path(folder, '_meta_registrations.py').read_text()
-    library = torch.library.Library('torchvision', 'DEF')
-    for name in sorted({a or b for a, b in re.findall(r'register_meta\("(\w+)"\)|torchvision::(\w+)', text)}):
-        library.define(f'{name}(Tensor x) -> Tensor')
-    declare_torchvision.kept = library
+import reference
 
 
 ENVS = {'two_room': 'swm/TwoRoom-v1', 'pusht': 'swm/PushT-v1'}
 
 
 def serve(world, picture):
-    import logging
-    import warnings
-    warnings.filterwarnings('ignore')
-    logging.disable(logging.CRITICAL)
     import gymnasium
     import numpy
     import torch
     torch.set_num_threads(1)
-    declare_torchvision()
-    import stable_worldmodel  # noqa: F401  (registers the environments)
+    reference.load()  # registers the environments
     env = gymnasium.make(ENVS[world], render_mode='rgb_array', max_episode_steps=10 ** 9, disable_env_checker=True).unwrapped
     env.reset(seed=0)
     actions = numpy.random.default_rng(0).uniform(-1, 1, (4096, 2)).astype(numpy.float32)

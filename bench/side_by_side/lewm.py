@@ -1,0 +1,239 @@
+"""LeWM against PyTorch at its best, alternated: encoding, planning, a training step.
+
+    python lewm.py encode|plan|train [--pairs N] [--only NAME] [--variants LIST] [--record FILE]
+
+The peer is stable-worldmodel's own model and its own solver on PyTorch. Every variant (fp32, bf16 autocast, bf16 weights, each
+eager and compiled; OpenMP's two waiting policies) is warmed up and timed once, the fastest is what umwelt meets in pairs. umwelt
+runs in fp32 and, where the CPU has bf16 units, in bf16 too; its rows are those of `umwelt bench`.
+"""
+import argparse
+import contextlib
+import sys
+import time
+
+import peer
+import reference
+
+# what -> {row of umwelt bench: the peer's job}
+JOBS = {
+    'encode': ('encode', {'encode LeWM 224, B=32, all threads': ('encode', 32), 'encode LeWM 224, B=1, all threads': ('encode', 1)}),
+    'plan': ('plan-lewm', {'plan LeWM, CEM 300 x 30, all threads': ('plan', (300, 30)),
+                           'plan LeWM, CEM 300 x 10, all threads': ('plan', (300, 10)),
+                           'plan LeWM, iCEM 128 x 3, all threads': ('icem', (128, 3))}),
+    'train': ('train-lewm', {'LeWM training step, batch 16': ('full', 16), 'LeWM training step, batch 32': ('full', 32),
+                             'small64 training step, batch 128': ('small64', 128),
+                             'small128 training step, batch 128': ('small128', 128)}),
+}
+INFERENCE = ['fp32', 'autocast', 'bf16', 'fp32+compile', 'bf16+compile']
+TRAINING = ['fp32', 'autocast', 'fp32+compile', 'autocast+compile']
+
+
+# ---- the peer's side ----------------------------------------------------------------------------------------------------
+
+def precision(variant):
+    import torch
+    if variant.startswith('autocast'):
+        return torch.autocast('cpu', dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def compiled(model, parts):
+    import logging
+
+    import torch
+    import torch._inductor.config as inductor
+    inductor.freezing = True
+    inductor.max_autotune = True
+    inductor.max_autotune_gemm_backends = 'CPP,ATEN'
+    logging.getLogger('torch._inductor').setLevel(logging.ERROR)
+    for part in parts:
+        setattr(model, part, torch.compile(getattr(model, part), dynamic=False))
+
+
+class KeepsFloat:
+    """What a module in bf16 needs around it when its caller hands it fp32."""
+
+    @staticmethod
+    def around(module):
+        import torch
+
+        class Wrapped(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = module.float()
+
+            def forward(self, x):
+                return self.inner(x).to(torch.bfloat16)
+
+        return Wrapped()
+
+
+def inference_model(variant, parts):
+    import torch
+    model = reference.lewm(reference.FULL).eval().requires_grad_(False)
+    if variant.startswith('bf16'):
+        model = model.to(torch.bfloat16)
+        model.action_encoder = KeepsFloat.around(model.action_encoder)
+    if 'compile' in variant:
+        compiled(model, parts)
+    return model
+
+
+def encode_job(variant, batch):
+    import torch
+    model = inference_model(variant, ['encoder', 'projector'])
+    pixels = torch.randn(batch, 1, 3, 224, 224).to(torch.bfloat16 if variant.startswith('bf16') else torch.float32)
+
+    def run():
+        with torch.inference_mode(), precision(variant):
+            model.encode({'pixels': pixels})
+
+    return run, 1e3, 5 if batch > 1 else 30
+
+
+def plan_job(variant, samples, iterations, icem):
+    import io
+
+    import numpy
+    import torch
+    from gymnasium.spaces import Box
+    swm = reference.load()
+    from stable_worldmodel.solver import CEMSolver, ICEMSolver
+    model = inference_model(variant, ['encoder', 'projector', 'predictor', 'pred_proj', 'action_encoder'])
+    kind = torch.bfloat16 if variant.startswith('bf16') else torch.float32
+    solver = (ICEMSolver if icem else CEMSolver)(model, batch_size=1, num_samples=samples, var_scale=1.0, n_steps=iterations,
+                                                 topk=30, device='cpu', seed=42)
+    solver.configure(action_space=Box(-1.0, 1.0, (1, 2), numpy.float32), n_envs=1,
+                     config=swm.PlanConfig(horizon=5, receding_horizon=5, action_block=5))
+    pixels = torch.randn(2, 1, 1, 3, 224, 224, dtype=kind)
+
+    def run():
+        info = {'pixels': pixels[0], 'goal': pixels[1], 'action': torch.zeros(1, 1, 10, dtype=kind)}
+        with contextlib.redirect_stdout(io.StringIO()), precision(variant):
+            solver.solve(info)
+
+    return run, 1, 1
+
+
+def train_job(variant, size, batch):
+    import torch
+    model = reference.lewm(reference.SIZES[size]).train()
+    from stable_worldmodel.wm.loss import SIGReg
+    sigreg = SIGReg(knots=17, num_proj=1024)
+    side = reference.SIZES[size]['image']
+    pixels, action = torch.randn(batch, 4, 3, side, side), torch.randn(batch, 4, 10)
+
+    def loss_of(pixels, action):
+        out = model.encode({'pixels': pixels, 'action': action})
+        z = out['emb']
+        guess = model.predict(z[:, :3], out['act_emb'][:, :3])
+        return (guess - z[:, 1:]).pow(2).mean() + 0.09 * sigreg(z.transpose(0, 1))
+
+    forward = torch.compile(loss_of) if 'compile' in variant else loss_of
+    parameters = list(model.parameters())
+    optimiser = torch.optim.AdamW(parameters, lr=5e-5, weight_decay=1e-3, fused=True)
+
+    def run():
+        with precision(variant):
+            loss = forward(pixels, action)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+
+    return run, 1e3, 1 if size == 'full' else 3
+
+
+def job(what, variant, name):
+    kind, size = JOBS[what][1][name]
+    if what == 'encode':
+        return encode_job(variant, size)
+    if what == 'plan':
+        return plan_job(variant, *size, kind == 'icem')
+    return train_job(variant, kind, size)
+
+
+def serve(what, variant, name, threads):
+    import resource
+
+    import torch
+    torch.set_num_threads(threads)
+    run, unit, repeats = job(what, variant, name)
+    for _ in range(2):
+        run()
+
+    def measure():
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - start)
+        print(f'peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB', file=sys.stderr)
+        return sorted(times)[len(times) // 2] * unit
+
+    peer.serve(measure)
+
+
+# ---- the comparison --------------------------------------------------------------------------------------------------------
+
+def fastest(args, name):
+    """The variant and waiting policy that do best here; each gets two measurements after its warm-up."""
+    best = None
+    for variant in args.variants.split(',') if args.variants else TRAINING if args.what == 'train' else INFERENCE:
+        for waiting in args.waiting.split(','):
+            try:
+                other = peer.Peer(__file__, [args.what, '--serve', variant, '--only', name, '--threads', str(args.threads)],
+                                  args.threads, waiting)
+                value = min(other.measure(), other.measure())
+                other.close()
+            except (RuntimeError, ValueError) as error:
+                print(f'{variant} {waiting}: {error}', file=sys.stderr)
+                continue
+            print(f'{name}: {variant:16s} {waiting:8s} {value:8.3f}', file=sys.stderr)
+            if best is None or value < best[0]:
+                best = (value, variant, waiting)
+    return best
+
+
+def compare(args, bench, name):
+    import torch
+    best = fastest(args, name)
+    if best is None:
+        raise RuntimeError('no variant ran')
+    other = peer.Peer(__file__, [args.what, '--serve', best[1], '--only', name, '--threads', str(args.threads)], args.threads, best[2])
+    ours, theirs = [], []
+    for _ in range(args.pairs):
+        ours.append(peer.umwelt_bench(args.umwelt, bench, name, args.threads, ['--precision', args.precision]))
+        theirs.append(other.measure())
+    other.close()
+    peer.report(name, ours, theirs, [b / a for a, b in zip(ours, theirs)],
+                {'bench': bench, 'precision': args.precision, 'threads': args.threads,
+                 'peer': f'PyTorch {torch.__version__} {best[1]}, {best[2]} waiting, {other.malloc}'}, args.record)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('what', choices=JOBS)
+    parser.add_argument('--umwelt', default='../../build/release/umwelt')
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--pairs', type=int, default=5)
+    parser.add_argument('--precision', choices=['f32', 'bf16'], default='f32', help="umwelt's")
+    parser.add_argument('--only', help='one row of umwelt bench')
+    parser.add_argument('--variants', help="the peer's, comma-separated; default all")
+    parser.add_argument('--waiting', default='spin,passive')
+    parser.add_argument('--record', help='a JSON file that umwelt bench --peers reads')
+    parser.add_argument('--serve', help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        return serve(args.what, args.serve, args.only, args.threads)
+    bench, rows = JOBS[args.what]
+    for name in [args.only] if args.only else rows:
+        try:
+            compare(args, bench, name)
+        except (ImportError, RuntimeError) as error:
+            print(f'skip: {name}: {error} (see README.md)')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
