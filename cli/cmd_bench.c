@@ -64,11 +64,13 @@ static int run(cli *c) {
         json_error_t error;
         print.peers = json_load_file(peers, 0, &error);
         if (!json_is_object(print.peers)) {
+            const bool missing =
+                !print.peers && json_error_code(&error) == json_error_cannot_open_file;
             json_decref(print.peers);
             uw_err bad = {0};
-            const uw_status s =
-                uw_fail(&bad, UW_EFORMAT, "%s: wanted the peers' figures as JSON, got %s", peers,
-                        error.text[0] ? error.text : "another value");
+            const uw_status s = uw_fail(&bad, missing ? UW_ENOTFOUND : UW_EFORMAT,
+                                        "%s: wanted the peers' figures as JSON, got %s", peers,
+                                        error.text[0] ? error.text : "another value");
             uw_err_fix(&bad, "record them with bench/side_by_side/lewm.py --record %s", peers);
             return cli_fail(c, s, &bad);
         }
