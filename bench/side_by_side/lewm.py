@@ -2,9 +2,9 @@
 
     python lewm.py encode|plan|train [--pairs N] [--only NAME] [--variants LIST] [--record FILE]
 
-The peer is stable-worldmodel's own model and its own solver on PyTorch. Every variant (fp32, bf16 autocast, bf16 weights, each
-eager and compiled; OpenMP's two waiting policies) is warmed up and timed once, the fastest is what umwelt meets in pairs. umwelt
-runs in fp32 and, where the CPU has bf16 units, in bf16 too; its rows are those of `umwelt bench`.
+The peer is stable-worldmodel's own model and its own solver on PyTorch, or the same network in OpenVINO. Every variant (fp32,
+bf16 autocast, bf16 weights, each eager and compiled; OpenVINO in both precisions; OpenMP's two waiting policies) is warmed up and
+timed twice, the fastest is what umwelt meets in pairs. umwelt runs in --precision; its rows are those of `umwelt bench`.
 """
 import argparse
 import contextlib
@@ -24,7 +24,7 @@ JOBS = {
                              'small64 training step, batch 128': ('small64', 128),
                              'small128 training step, batch 128': ('small128', 128)}),
 }
-INFERENCE = ['fp32', 'autocast', 'bf16', 'fp32+compile', 'bf16+compile']
+INFERENCE = ['fp32', 'autocast', 'bf16', 'fp32+compile', 'bf16+compile', 'openvino', 'openvino-bf16']
 TRAINING = ['fp32', 'autocast', 'fp32+compile', 'autocast+compile']
 
 
@@ -79,8 +79,76 @@ def inference_model(variant, parts):
     return model
 
 
+def in_openvino(variant, module, *inputs):
+    """The module as one OpenVINO graph, set up for latency on all threads; returns a function of arrays."""
+    import openvino
+    import torch
+    core = openvino.Core()
+    core.set_property('CPU', {'INFERENCE_NUM_THREADS': torch.get_num_threads(), 'PERFORMANCE_HINT': 'LATENCY', 'NUM_STREAMS': '1',
+                              'INFERENCE_PRECISION_HINT': 'bf16' if variant.endswith('bf16') else 'f32'})
+    with torch.no_grad():
+        graph = openvino.convert_model(module, example_input=inputs if len(inputs) > 1 else inputs[0],
+                                       input=[tuple(x.shape) for x in inputs])
+    request = core.compile_model(graph, 'CPU').create_infer_request()
+    return lambda *arrays: request.infer(list(arrays), share_inputs=True, share_outputs=True)[0]
+
+
+def openvino_encoder(variant, model, batch):
+    import torch
+
+    class Encode(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixels):  # the position table has the picture's size: nothing to interpolate
+            hidden = self.model.encoder(pixels, interpolate_pos_encoding=False).last_hidden_state
+            return self.model.projector(hidden[:, 0])
+
+    pixels = torch.randn(batch, 3, 224, 224)
+    run = in_openvino(variant, Encode().eval(), pixels)
+    return lambda: run(pixels.numpy())
+
+
+def openvino_plan(variant, model, samples, iterations):
+    """CEM in NumPy around one graph that holds the whole rollout and the cost."""
+    import numpy
+    import torch
+
+    class Cost(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, start, goal, actions):
+            encoded = self.model.action_encoder(actions)
+            z = [start.expand(actions.shape[0], -1)]
+            for t in range(5):
+                first = max(0, t - 2)
+                y = self.model.predictor(torch.stack(z[first:], 1), encoded[:, first:t + 1])
+                z.append(self.model.pred_proj(y.flatten(0, 1)).view(y.shape)[:, -1])
+            return (z[-1] - goal).pow(2).sum(-1)
+
+    cost = in_openvino(variant, Cost().eval(), torch.randn(1, 192), torch.randn(1, 192), torch.randn(samples, 5, 10))
+    encode = openvino_encoder(variant, model, 2)
+    random = numpy.random.default_rng(0)
+
+    def run():
+        z = encode()
+        mean, std = numpy.zeros((5, 10), numpy.float32), numpy.ones((5, 10), numpy.float32)
+        for _ in range(iterations):
+            actions = mean + std * random.standard_normal((samples, 5, 10), numpy.float32)
+            actions[0] = mean
+            elite = actions[numpy.argpartition(cost(z[:1], z[1:], actions), 30)[:30]]
+            mean, std = elite.mean(0), elite.std(0)
+
+    return run
+
+
 def encode_job(variant, batch):
     import torch
+    if variant.startswith('openvino'):
+        return openvino_encoder(variant, reference.lewm(reference.FULL).eval(), batch), 1e3, 5 if batch > 1 else 30
     model = inference_model(variant, ['encoder', 'projector'])
     pixels = torch.randn(batch, 1, 3, 224, 224).to(torch.bfloat16 if variant.startswith('bf16') else torch.float32)
 
@@ -97,6 +165,8 @@ def plan_job(variant, samples, iterations, icem):
     import numpy
     import torch
     from gymnasium.spaces import Box
+    if variant.startswith('openvino'):
+        return openvino_plan(variant, reference.lewm(reference.FULL).eval(), samples, iterations), 1, 1
     swm = reference.load()
     from stable_worldmodel.solver import CEMSolver, ICEMSolver
     model = inference_model(variant, ['encoder', 'projector', 'predictor', 'pred_proj', 'action_encoder'])
@@ -183,7 +253,7 @@ def fastest(args, name):
         for waiting in args.waiting.split(','):
             try:
                 other = peer.Peer(__file__, [args.what, '--serve', variant, '--only', name, '--threads', str(args.threads)],
-                                  args.threads, waiting)
+                                  args.threads, waiting, 'openvino' not in variant)
                 value = min(other.measure(), other.measure())
                 other.close()
             except (RuntimeError, ValueError) as error:
@@ -195,12 +265,18 @@ def fastest(args, name):
     return best
 
 
+def engine(variant):
+    import importlib.metadata
+    package = 'openvino' if 'openvino' in variant else 'torch'
+    return f'{package} {importlib.metadata.version(package)} {variant}'
+
+
 def compare(args, bench, name):
-    import torch
     best = fastest(args, name)
     if best is None:
         raise RuntimeError('no variant ran')
-    other = peer.Peer(__file__, [args.what, '--serve', best[1], '--only', name, '--threads', str(args.threads)], args.threads, best[2])
+    other = peer.Peer(__file__, [args.what, '--serve', best[1], '--only', name, '--threads', str(args.threads)], args.threads, best[2],
+                      'openvino' not in best[1])
     ours, theirs = [], []
     for _ in range(args.pairs):
         ours.append(peer.umwelt_bench(args.umwelt, bench, name, args.threads, ['--precision', args.precision]))
@@ -208,7 +284,7 @@ def compare(args, bench, name):
     other.close()
     peer.report(name, ours, theirs, [b / a for a, b in zip(ours, theirs)],
                 {'bench': bench, 'precision': args.precision, 'threads': args.threads,
-                 'peer': f'PyTorch {torch.__version__} {best[1]}, {best[2]} waiting, {other.malloc}'}, args.record)
+                 'peer': f'{engine(best[1])}, {best[2]} waiting, {other.malloc}'}, args.record)
 
 
 def main():

@@ -25,14 +25,14 @@ def umwelt_bench(binary, bench, name, threads, more=()):
 class Peer:
     """A process that prints READY, then one JSON line {"value": x} for every line it reads."""
 
-    def __init__(self, script, args, threads, waiting):
+    def __init__(self, script, args, threads, waiting, tcmalloc=True):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), SDL_VIDEODRIVER='dummy')
         if waiting == 'passive':
             env['OMP_WAIT_POLICY'] = 'PASSIVE'
         found = glob.glob('/usr/lib/*/libtcmalloc_minimal.so.4')
-        if found:
+        if found and tcmalloc:
             env['LD_PRELOAD'] = found[0]
-        self.malloc = 'tcmalloc' if found else 'libc'
+        self.malloc = 'tcmalloc' if found and tcmalloc else 'libc'
         self.process = subprocess.Popen([sys.executable, script, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, env=env)
         line = ''

@@ -17,7 +17,10 @@ def declare_torchvision():
 
 
 def load():
-    """Import stable_worldmodel, quietly."""
+    """Import stable_worldmodel, quietly; once."""
+    import sys
+    if 'stable_worldmodel' in sys.modules:
+        return sys.modules['stable_worldmodel']
     import logging
     import warnings
     warnings.filterwarnings('ignore')
