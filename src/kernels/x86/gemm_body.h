@@ -12,6 +12,7 @@
 #define UW_GEMM_BODY_H
 
 #include "kernels.h"
+#include "x86/epilogue.h"
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -318,20 +319,8 @@ static void plain_product(const uw_gemm_args *g, float *scratch) {
 /* One row of finished sums on its way out. */
 static void finish_row(const uw_gemm_args *g, size_t i) {
     float *c = g->c + i * g->ldc;
-    for (size_t j = 0; j < g->n; j += VW) {
-        const size_t left = g->n - j;
-        vf s = v_get(c + j, left);
-        if (g->epilogue == UW_EPILOGUE_GELU) {
-            if (g->sum) v_put(g->sum + i * g->ldc + j, left, s);
-            s = v_fma(s, v_normal_half(s), v_mul(s, v_set(0.5f)));
-        } else {
-            const vf x = v_get(g->residual + i * g->ld_residual + j, left);
-            s = g->epilogue == UW_EPILOGUE_ADD
-                    ? v_add(x, s)
-                    : v_fma(v_get(g->gate + i * g->ld_gate + j, left), s, x);
-        }
-        v_put(c + j, left, s);
-    }
+    for (size_t j = 0; j < g->n; j += VW)
+        v_put(c + j, g->n - j, v_epilogue(g, i, j, g->n - j, v_get(c + j, g->n - j)));
 }
 
 void UW_ISA(gemm_pack)(void *packed, const float *b, size_t ldb, bool trans_b, size_t n, size_t k) {
