@@ -92,6 +92,8 @@ def main():
     parser.add_argument('--umwelt', default='../../build/release/umwelt')
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--pairs', type=int, default=7)
+    parser.add_argument('--variants', help="the peer's, comma-separated; default all")
+    parser.add_argument('--record', help='a JSON file that umwelt bench --peers reads')
     parser.add_argument('--serve', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
@@ -103,7 +105,7 @@ def main():
         return 0
     best = None
     for waiting in ('spin', 'passive'):
-        for variant in VARIANTS:
+        for variant in args.variants.split(',') if args.variants else VARIANTS:
             try:
                 other = peer.Peer(__file__, ['--serve', variant, '--threads', str(args.threads)], args.threads, waiting)
                 value = min(other.measure(), other.measure())
@@ -120,8 +122,8 @@ def main():
         ours.append(peer.umwelt_bench(args.umwelt, 'train', 'demo training step', args.threads))
         theirs.append(other.measure())
     other.close()
-    peer.report('demo training step, ms', ours, theirs, [b / a for a, b in zip(ours, theirs)],
-                {'peer': f'PyTorch {torch.__version__} {best[1]}, {best[2]} waiting, {other.malloc}', 'threads': args.threads})
+    peer.report('demo training step', ours, theirs, [b / a for a, b in zip(ours, theirs)],
+                {'peer': f'PyTorch {torch.__version__} {best[1]}, {best[2]} waiting, {other.malloc}', 'threads': args.threads}, args.record)
     return 0
 
 
