@@ -129,6 +129,28 @@ typedef void uw_softmax_fn(uw_real *s, size_t rows, size_t cols, size_t ld, uw_r
 /* ds = scale * p * (dp - sum_j p dp) in place on dp.  Error 4 eps sum|terms|. */
 typedef void uw_softmax_backward_fn(uw_real *dp, const uw_real *p, size_t rows, size_t cols,
                                     size_t ld, uw_real scale);
+/* One head: o = softmax(scale q k^T) v, the scores of a few queries at a time.
+ * Shapes   q, o: [rows, head_dim]; k, v: [tokens, head_dim], tokens >= 1; ld_* = values between rows
+ * Scratch  uw__attention_scratch reals, 64-byte aligned, any contents.  A row of o is the same bits for
+ *          any cut of the queries into calls
+ * Error    with ds the greatest 2 scale (head_dim + 4) eps sum_d |q k| of a row:
+ *          (2 ds + 2 (tokens + 16) eps) sum_j p_j |v_j|, while ds <= 1 / 4                         */
+typedef struct uw_attention_args {
+    size_t rows, tokens, head_dim;
+    const uw_real *q;
+    size_t ld_q;
+    const uw_real *k, *v;
+    size_t ld_kv;
+    uw_real *o;
+    size_t ld_o;
+    uw_real scale;
+} uw_attention_args;
+enum { UW_ATTENTION_BLOCK = 24 }; /* most queries whose scores are held at once */
+static inline size_t uw__attention_scratch(size_t tokens, size_t head_dim) {
+    const size_t wide = (tokens + 15) / 16 * 16;
+    return wide * head_dim + tokens * ((head_dim + 15) / 16 * 16) + UW_ATTENTION_BLOCK * wide;
+}
+typedef void uw_attention_fn(const uw_attention_args *a, uw_real *scratch);
 
 /* ---- elementwise, n contiguous values; y may equal x ------------------------------------------ */
 
@@ -217,6 +239,7 @@ typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_rea
     X(batchnorm_backward, uw_batchnorm_backward_fn) \
     X(softmax, uw_softmax_fn)                       \
     X(softmax_backward, uw_softmax_backward_fn)     \
+    X(attention, uw_attention_fn)                   \
     X(gelu, uw_map_fn)                              \
     X(gelu_backward, uw_map_backward_fn)            \
     X(silu, uw_map_fn)                              \
