@@ -8,6 +8,9 @@
 #if defined(UW_X86)
 #include "x86/x86.h"
 #endif
+#if defined(UW_NEON)
+#include "arm/arm.h"
+#endif
 
 #define X(field, type)                                                                             \
     k->field = uw_##field##_ref;                                                                   \
@@ -33,6 +36,24 @@ static void install_avx512(uw_kernels *k) {
     UW_AVX512_MAP(X)
 }
 #undef X
+
+#define X(field, type)                                                                             \
+    k->field = uw_##field##_avx512bf16;                                                            \
+    k->chosen[UW_OP_##field] = "avx512bf16";
+static void install_avx512bf16(uw_kernels *k) {
+    UW_AVX512BF16_MAP(X)
+}
+#undef X
+#endif
+
+#if defined(UW_NEON)
+#define X(field, type)                                                                             \
+    k->field = uw_##field##_neon;                                                                  \
+    k->chosen[UW_OP_##field] = "neon";
+static void install_neon(uw_kernels *k) {
+    UW_NEON_MAP(X)
+}
+#undef X
 #endif
 
 static const struct {
@@ -44,6 +65,10 @@ static const struct {
 #if defined(UW_X86)
     {"avx2", UW_CPU_AVX2, install_avx2},
     {"avx512", UW_CPU_AVX2 | UW_CPU_AVX512, install_avx512},
+    {"avx512bf16", UW_CPU_AVX2 | UW_CPU_AVX512 | UW_CPU_AVX512_BF16, install_avx512bf16},
+#endif
+#if defined(UW_NEON)
+    {"neon", UW_CPU_NEON, install_neon},
 #endif
 };
 

@@ -1,8 +1,8 @@
 /* The arithmetic: one typedef and one contract per operation, one table of pointers.
  *
  * Kernels know pointers, sizes and strides: no tensors, files, threads or errors.  They never
- * allocate.  ref/ is the definition and the oracle, x86/ the fast twins; dispatch.c fills the table
- * from the bottom up.  All sizes may be 0; nothing past the stated extents is read or written; no
+ * allocate.  ref/ is the definition and the oracle, x86/ and arm/ the fast twins; dispatch.c fills the
+ * table from the bottom up.  All sizes may be 0; nothing past the stated extents is read or written; no
  * alignment is required; outputs do not overlap inputs unless said.
  *
  * uw_real is float in the product.  The same sources of ref/, nn/ and the network of model/ compile a
@@ -275,7 +275,7 @@ typedef struct uw_kernels {
 #define X(field, type) type *field;
     UW_KERNEL_MAP(X)
 #undef X
-    const char *isa;              /* the best set in use: "ref", "avx2", "avx512" */
+    const char *isa;              /* the best set in use: "ref", "avx2", "avx512", "neon" */
     const char *chosen[UW_NUM_OPS]; /* per operation, by UW_OP_* */
 } uw_kernels;
 

@@ -22,7 +22,8 @@ enum { KC_MAX_VARIANTS = 3 };
 
 /* Fill tables with ref and what the CPU has above it; return how many. */
 static inline int kc_variants(uw_kernels k[KC_MAX_VARIANTS]) {
-    static const unsigned masks[] = {0, UW_CPU_AVX2, UW_CPU_AVX2 | UW_CPU_AVX512};
+    static const unsigned masks[] = {0, UW_CPU_AVX2, UW_CPU_AVX2 | UW_CPU_AVX512,
+                                     UW_CPU_NEON};
     const unsigned cpu = uw__cpu_detect();
     int count = 0;
     for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {

@@ -1,0 +1,7 @@
+/* Functions of single values, NEON. */
+#include "arm/vec_neon.h"
+
+#include "arm/arm.h"
+#include "x86/vec_math.h"
+
+#include "x86/map_body.h"
