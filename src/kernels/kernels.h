@@ -130,7 +130,8 @@ typedef void uw_softmax_fn(uw_real *s, size_t rows, size_t cols, size_t ld, uw_r
 typedef void uw_softmax_backward_fn(uw_real *dp, const uw_real *p, size_t rows, size_t cols,
                                     size_t ld, uw_real scale);
 /* One head: o = softmax(scale q k^T) v, the scores of a few queries at a time.
- * Shapes   q, o: [rows, head_dim]; k, v: [tokens, head_dim], tokens >= 1; ld_* = values between rows
+ * Shapes   q, o: [rows, head_dim]; k, v: [tokens, head_dim], tokens >= 1, scale >= 0; ld_* = values
+ *          between rows
  * Scratch  uw__attention_scratch reals, 64-byte aligned, any contents.  A row of o is the same bits for
  *          any cut of the queries into calls
  * Error    with ds the greatest 2 scale (head_dim + 4) eps sum_d |q k| of a row:
