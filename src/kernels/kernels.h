@@ -98,6 +98,26 @@ typedef void uw_col2im_fn(uw_real *picture, const uw_real *col, const uw_conv_di
 typedef void uw_layernorm_fn(uw_real *y, uw_real *mean, uw_real *rstd, const uw_real *x,
                              const uw_real *gamma, const uw_real *beta, size_t rows, size_t c,
                              uw_real eps);
+/* One norm, or the two of an AdaLN branch, in one pass:  y = n = LN(x), or with shift and scale
+ * y = LN(n (1 + scale) + shift), the second one with weights of its own.
+ * Shapes   x, y: [rows, c]; gamma, beta: [c] or NULL = 1, 0; shift, scale: [rows, c] or both NULL
+ * y may equal x, then with its stride.  Error: 8 eps (1 + |y|) sqrt(C) of one norm; of two, that of n
+ * times |1 + scale| goes through the second as well.  y16 as below adds its rounding.               */
+typedef struct uw_norm_args {
+    size_t rows, c;
+    const uw_real *x;
+    size_t ldx;
+    uw_real eps;
+    const uw_real *gamma, *beta;
+    const uw_real *shift, *scale;
+    size_t ldm;
+    uw_real eps2;
+    const uw_real *gamma2, *beta2; /* of the second */
+    uw_real *y;
+    size_t ldy;
+    uint16_t *y16; /* y rounded to bf16, written instead of y when not NULL */
+} uw_norm_args;
+typedef void uw_norm_fn(const uw_norm_args *a);
 /* dx (+= when accumulate) from dy; dgamma, dbeta [C] accumulate over rows in row order (NULL: skip).
  * Error (C + 8) eps sum|terms| for dx, 2 (rows + 4) eps sum|terms| for dgamma and dbeta. */
 typedef void uw_layernorm_backward_fn(uw_real *dx, uw_real *dgamma, uw_real *dbeta,
@@ -130,8 +150,7 @@ typedef void uw_softmax_fn(uw_real *s, size_t rows, size_t cols, size_t ld, uw_r
 typedef void uw_softmax_backward_fn(uw_real *dp, const uw_real *p, size_t rows, size_t cols,
                                     size_t ld, uw_real scale);
 /* One head: o = softmax(scale q k^T) v, the scores of a few queries at a time.
- * Shapes   q, o: [rows, head_dim]; k, v: [tokens, head_dim], tokens >= 1, scale >= 0; ld_* = values
- *          between rows
+ * Shapes   q, o: [rows, head_dim]; k, v: [tokens, head_dim], tokens >= 1; ld_* = values between rows
  * Scratch  uw__attention_scratch reals, 64-byte aligned, any contents.  A row of o is the same bits for
  *          any cut of the queries into calls
  * Error    with ds the greatest 2 scale (head_dim + 4) eps sum_d |q k| of a row:
@@ -152,6 +171,27 @@ static inline size_t uw__attention_scratch(size_t tokens, size_t head_dim) {
     return wide * head_dim + tokens * ((head_dim + 15) / 16 * 16) + UW_ATTENTION_BLOCK * wide;
 }
 typedef void uw_attention_fn(const uw_attention_args *a, uw_real *scratch);
+
+/* One query per row against a few keys of every head, heads side by side in the lanes of a vector:
+ * value d of head h lies at d * heads + h of a row, so that nothing is summed across lanes.
+ * o = sum_j p_j v_j, p = softmax_j(scale q k_j) per head, over 1 <= num_keys <= UW_MAX_KEYS.
+ * Shapes   q, o: [rows, head_dim * heads]; k[j], v[j] likewise with row strides ld_kv[j]: 0 = one row for
+ *          all; o may equal q, then with its stride.  bf16: all four hold bf16 instead of uw_real
+ * Error    with ds the greatest 2 scale (head_dim + 4) eps sum_d |q k| of a row and head:
+ *          (2 ds + 16 eps) sum_j p_j |v_j|, while ds <= 1 / 4; then the rounding of o to bf16           */
+enum { UW_MAX_KEYS = 16 };
+typedef struct uw_few_keys_args {
+    size_t rows, heads, head_dim, num_keys;
+    uw_real scale;
+    bool bf16;
+    const void *q;
+    size_t ld_q;
+    const void *k[UW_MAX_KEYS], *v[UW_MAX_KEYS];
+    size_t ld_kv[UW_MAX_KEYS];
+    void *o;
+    size_t ld_o;
+} uw_few_keys_args;
+typedef void uw_few_keys_fn(const uw_few_keys_args *a);
 
 /* ---- elementwise, n contiguous values; y may equal x ------------------------------------------ */
 
@@ -235,12 +275,14 @@ typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_rea
     X(col2im, uw_col2im_fn)                         \
     X(layernorm, uw_layernorm_fn)                   \
     X(layernorm_backward, uw_layernorm_backward_fn) \
+    X(norm, uw_norm_fn)                             \
     X(colmoments, uw_colmoments_fn)                 \
     X(batchnorm_apply, uw_batchnorm_apply_fn)       \
     X(batchnorm_backward, uw_batchnorm_backward_fn) \
     X(softmax, uw_softmax_fn)                       \
     X(softmax_backward, uw_softmax_backward_fn)     \
     X(attention, uw_attention_fn)                   \
+    X(few_keys, uw_few_keys_fn)                     \
     X(gelu, uw_map_fn)                              \
     X(gelu_backward, uw_map_backward_fn)            \
     X(silu, uw_map_fn)                              \

@@ -60,6 +60,90 @@ static void layernorm(void **state) {
     kc_report(w, variants);
 }
 
+static float from_bf16(uint16_t x) {
+    const uint32_t bits = (uint32_t)x << 16;
+    float y;
+    memcpy(&y, &bits, sizeof y);
+    return y;
+}
+
+/* What one row of `norm` has to give, and how far it may be off. */
+static void exact_norm(const uw_norm_args *a, size_t r, double *y, double *bound) {
+    const double root = 8 * eps * sqrt((double)a->c);
+    double m, var, worst = 0;
+    moments(a->x + r * a->ldx, a->c, 1, &m, &var);
+    for (size_t j = 0; j < a->c; j++) {
+        y[j] = ((double)a->x[r * a->ldx + j] - m) / sqrt(var + (double)a->eps);
+        if (a->gamma) y[j] = y[j] * (double)a->gamma[j] + (double)a->beta[j];
+        bound[j] = root * (1 + fabs(y[j]));
+        if (!a->shift) continue;
+        const double factor = 1 + (double)a->scale[r * a->ldm + j];
+        worst = fmax(worst, bound[j] * fabs(factor));
+        y[j] = y[j] * factor + (double)a->shift[r * a->ldm + j];
+    }
+    if (!a->shift) return;
+    m = var = 0;
+    for (size_t j = 0; j < a->c; j++) m += y[j] / (double)a->c;
+    for (size_t j = 0; j < a->c; j++) var += (y[j] - m) * (y[j] - m) / (double)a->c;
+    const double scale = 1 / sqrt(var + (double)a->eps2);
+    for (size_t j = 0; j < a->c; j++) {
+        const double unit = (y[j] - m) * scale, gamma = a->gamma2 ? (double)a->gamma2[j] : 1;
+        y[j] = unit * gamma + (a->beta2 ? (double)a->beta2[j] : 0);
+        bound[j] = root * (1 + fabs(y[j])) + worst * scale * fabs(gamma) * (2 + fabs(unit));
+    }
+}
+
+/* Bits of `how`: 1 first affine, 2 far from 0, 4 modulated, 8 second affine, 16 strides, 32 bf16.
+ */
+static void check_norm(const uw_kernels *k, kc_worst *w, size_t rows, size_t c, unsigned how) {
+    const size_t ld = c + (how & 16 ? 5 : 0), ldm = 3 * c + 1, n = rows ? (rows - 1) * ld + c : 0;
+    kc_buffer x = shifted(n, how & 2 ? 100 : 0), y = kc_alloc(n), y16 = kc_alloc((n + 1) / 2);
+    kc_buffer affine = kc_random(4 * c, 1.5), m = kc_random(rows ? rows * ldm : 0, 1);
+    double *exact = calloc(c + 1, sizeof *exact), *bound = calloc(c + 1, sizeof *bound);
+    uw_norm_args a = {.rows = rows, .c = c, .x = x.p, .ldx = ld, .eps = 1e-6f, .y = y.p, .ldy = ld};
+    if (how & 1) a.gamma = affine.p, a.beta = affine.p + c;
+    if (how & 4) {
+        a.shift = m.p, a.scale = m.p + c, a.ldm = ldm, a.eps2 = 1e-5f;
+        if (how & 8) a.gamma2 = affine.p + 2 * c, a.beta2 = affine.p + 3 * c;
+    }
+    if (how & 32) a.y16 = (uint16_t *)(void *)y16.p;
+    k->norm(&a);
+    for (size_t r = 0; r < rows; r++) {
+        exact_norm(&a, r, exact, bound);
+        for (size_t j = 0; j < c; j++) {
+            const size_t at = r * ld + j;
+            const double got = (double)(a.y16 ? from_bf16(a.y16[at]) : y.p[at]);
+            const double rounding = a.y16 ? ldexp(fabs(exact[j]) + bound[j], -8) : 0;
+            kc_near(w, got, exact[j], bound[j] + rounding, "y", at);
+        }
+    }
+    if (!a.y16) { /* in place: the same bits, and nothing between the rows */
+        a.y = x.p;
+        k->norm(&a);
+        for (size_t i = 0; i < n; i++)
+            if (i % ld < c)
+                assert_true(x.p[i] == y.p[i]);
+            else
+                assert_true(isnan(y.p[i]));
+    }
+    free(exact), free(bound);
+    kc_free(&x), kc_free(&y), kc_free(&y16), kc_free(&affine), kc_free(&m);
+}
+
+static void norm(void **state) {
+    (void)state;
+    kc_seed(36);
+    uw_kernels k[KC_MAX_VARIANTS];
+    kc_worst w[KC_MAX_VARIANTS];
+    const int variants = kc_variants(k);
+    kc_worst_init(w, k, variants, UW_OP_norm);
+    for (int v = 0; v < variants; v++)
+        for (size_t at = 0; at < NUM_SHAPES; at++)
+            for (unsigned how = 0; how < 64; how++)
+                check_norm(&k[v], &w[v], shapes[at].rows, shapes[at].c, how);
+    kc_report(w, variants);
+}
+
 /* Check dx of one row (step 1) or column (step ld) of n values against the formula both norms
  * share: dx = rstd (g - mean g - unit mean(g unit)), g = dy gamma. */
 static void check_dx(kc_worst *w, const float *dx, const float *old, const float *dy,
@@ -282,8 +366,11 @@ static void softmax_backward(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layernorm),        cmocka_unit_test(layernorm_backward),
-        cmocka_unit_test(batchnorm),        cmocka_unit_test(softmax),
+        cmocka_unit_test(layernorm),
+        cmocka_unit_test(norm),
+        cmocka_unit_test(layernorm_backward),
+        cmocka_unit_test(batchnorm),
+        cmocka_unit_test(softmax),
         cmocka_unit_test(softmax_backward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,11 +11,13 @@
     X(col2im, uw_col2im_fn)                         \
     X(layernorm, uw_layernorm_fn)                   \
     X(layernorm_backward, uw_layernorm_backward_fn) \
+    X(norm, uw_norm_fn)                             \
     X(colmoments, uw_colmoments_fn)                 \
     X(batchnorm_apply, uw_batchnorm_apply_fn)       \
     X(batchnorm_backward, uw_batchnorm_backward_fn) \
     X(softmax, uw_softmax_fn)                       \
     X(softmax_backward, uw_softmax_backward_fn)     \
+    X(few_keys, uw_few_keys_fn)                     \
     X(gelu, uw_map_fn)                              \
     X(gelu_backward, uw_map_backward_fn)            \
     X(silu, uw_map_fn)                              \

@@ -45,6 +45,82 @@ void UW_ISA(layernorm)(float *y, float *mean, float *rstd, const float *x, const
     }
 }
 
+/* ---- one or two norms in a pass ---- */
+
+/* What a norm does to a value: (x - near) * factor + rest.  The mean is in two parts, near and the
+ * rounding of its sum, which goes into rest. */
+typedef struct norm_map {
+    vf near, factor, rest;
+} norm_map;
+
+VEC vf norm_apply(const norm_map *m, vf x) {
+    return v_fma(v_sub(x, m->near), m->factor, m->rest);
+}
+
+/* One row, and what its norms see: vector j is computed again wherever it is needed, which is
+ * cheaper than keeping a row of any length. */
+typedef struct norm_row {
+    const float *x, *gamma, *beta, *shift, *scale;
+    norm_map first;
+} norm_row;
+
+VEC vf norm_source(const norm_row *n, bool second, size_t j, size_t left) {
+    vf x = v_get(n->x + j, left);
+    if (!second) return x;
+    x = norm_apply(&n->first, x);
+    if (n->gamma) x = v_mul(x, v_get(n->gamma + j, left));
+    if (n->beta) x = v_add(x, v_get(n->beta + j, left));
+    return v_fma(x, v_add(v_set(1.0f), v_get(n->scale + j, left)), v_get(n->shift + j, left));
+}
+
+VEC norm_map norm_of(const norm_row *n, bool second, size_t c, float eps) {
+    const float share = 1 / (float)c;
+    vf sum = v_zero(), rest = v_zero(), square = v_zero();
+    for (size_t j = 0; j < c; j += VW)
+        sum = v_add(sum, v_keep(norm_source(n, second, j, c - j), v_first(c - j)));
+    const vf near = v_set(v_sum(sum) * share);
+    for (size_t j = 0; j < c; j += VW) {
+        const vf off = v_keep(v_sub(norm_source(n, second, j, c - j), near), v_first(c - j));
+        rest = v_add(rest, off);
+        square = v_fma(off, off, square);
+    }
+    const float low = v_sum(rest) * share, var = v_sum(square) * share - low * low;
+    const vf factor = v_div(v_set(1.0f), v_sqrt(v_set(var + eps)));
+    return (norm_map){near, factor, v_mul(v_set(-low), factor)};
+}
+
+VEC void norm_rows(const uw_norm_args *a, bool second) {
+    const float *gamma = second ? a->gamma2 : a->gamma, *beta = second ? a->beta2 : a->beta;
+    for (size_t r = 0; r < a->rows; r++) {
+        norm_row n = {.x = a->x + r * a->ldx, .gamma = a->gamma, .beta = a->beta};
+        norm_map last = norm_of(&n, false, a->c, a->eps);
+        if (second) {
+            n.shift = a->shift + r * a->ldm;
+            n.scale = a->scale + r * a->ldm;
+            n.first = last;
+            last = norm_of(&n, true, a->c, a->eps2);
+        }
+        for (size_t j = 0; j < a->c; j += VW) {
+            const size_t left = a->c - j, to = r * a->ldy + j;
+            vf y = norm_apply(&last, norm_source(&n, second, j, left));
+            if (gamma) y = v_mul(y, v_get(gamma + j, left));
+            if (beta) y = v_add(y, v_get(beta + j, left));
+            if (a->y16)
+                v_put_half(a->y16 + to, left, y);
+            else
+                v_put(a->y + to, left, y);
+        }
+    }
+}
+
+void UW_ISA(norm)(const uw_norm_args *a) {
+    if (a->c == 0) return;
+    if (a->shift)
+        norm_rows(a, true);
+    else
+        norm_rows(a, false);
+}
+
 void UW_ISA(layernorm_backward)(float *dx, float *dgamma, float *dbeta, const float *dy,
                                 const float *x, const float *mean, const float *rstd,
                                 const float *gamma, size_t rows, size_t c, bool accumulate) {
