@@ -2,7 +2,6 @@
 #include "x86/vec_avx512.h"
 
 #include "x86/turn.h"
-#include "x86/vec_math.h"
 #include "x86/x86.h"
 
 enum { MAX_ROWS = 12 };

@@ -155,27 +155,47 @@ static void copy_values(float *to, const uw_attention_args *a) {
     }
 }
 
-/* Scores -> exponentials of scale (s - the greatest); return 1 / their sum. */
-static float exponentials(float *s, size_t count, float scale) {
-    vf top = v_set(-INFINITY);
-    for (size_t j = 0; j < count; j += VW) {
-        const size_t left = count - j;
-        top = v_pick(v_first(left), v_max(top, v_mul(v_get(s + j, left), v_set(scale))), top);
+/* 2^t for t <= 0, relative error below 2 eps; 2^-126 below -126.
+ *
+ * Two to the nearest integer times a polynomial in the rest, fitted for the least relative error on
+ * |r| <= 1/2 (iteratively reweighted least squares; the fit itself is off by 0.9 eps). */
+VEC vf power_of_two(vf t) {
+    t = v_max(v_set(-126.0f), t); /* NaN passes */
+    const vf n = v_round(t), r = v_sub(t, n);
+    vf p = v_set(1.326471800e-03f);
+    p = v_fma(p, r, v_set(9.671512991e-03f));
+    p = v_fma(p, r, v_set(5.550733954e-02f));
+    p = v_fma(p, r, v_set(2.402224243e-01f));
+    p = v_fma(p, r, v_set(6.931470037e-01f));
+    return v_ldexp(v_fma(p, r, v_set(1.0f)), n);
+}
+
+/* Rows of scores, `stride` apart -> exponentials of scale (s - the greatest), and 1 / their sums.
+ * The greatest of all rows first: no row then waits for its own. */
+static void exponentials(float *s, size_t stride, size_t rows, size_t count, float scale,
+                         float *one_by_sum) {
+    const vf factor = v_set(scale * 1.44269504088896341f);
+    const vmask last = v_first((count - 1) % VW + 1);
+    const size_t before = (count - 1) / VW * VW;
+    vf shift[2 * MAX_ROWS];
+    for (size_t i = 0; i < rows; i++) {
+        const float *row = s + i * stride;
+        vf top = v_pick(last, v_load(row + before), v_set(-INFINITY));
+        for (size_t j = 0; j < before; j += VW) top = v_max(v_load(row + j), top);
+        shift[i] = v_mul(v_set(-v_largest(top)), factor);
     }
-    const vf shift = v_set(-v_largest(top)), factor = v_set(scale);
-    vf sum = v_zero();
-    size_t j = 0;
-    for (; j + VW <= count; j += VW) {
-        const vf p = v_exp(v_fma(v_load(s + j), factor, shift));
-        sum = v_add(sum, p);
-        v_store(s + j, p);
+    for (size_t i = 0; i < rows; i++) {
+        float *row = s + i * stride;
+        vf sum = v_zero();
+        for (size_t j = 0; j < before; j += VW) {
+            const vf p = power_of_two(v_fma(v_load(row + j), factor, shift[i]));
+            sum = v_add(sum, p);
+            v_store(row + j, p);
+        }
+        const vf p = v_keep(power_of_two(v_fma(v_load(row + before), factor, shift[i])), last);
+        v_store(row + before, p);
+        one_by_sum[i] = 1 / v_sum(v_add(sum, p));
     }
-    if (j < count) {
-        const vf p = v_keep(v_exp(v_fma(v_load(s + j), factor, shift)), v_first(count - j));
-        sum = v_add(sum, p);
-        v_store(s + j, p);
-    }
-    return 1 / v_sum(sum);
 }
 
 void UW_ISA(attention)(const uw_attention_args *a, float *scratch) {
@@ -200,8 +220,7 @@ void UW_ISA(attention)(const uw_attention_args *a, float *scratch) {
             t.c = s + j;
             attend_panel(&t, vecs, rows);
         }
-        for (size_t i = 0; i < rows; i++)
-            factor[i] = exponentials(s + i * wide, a->tokens, a->scale);
+        exponentials(s, wide, rows, a->tokens, a->scale, factor);
         t = (attend_args){
             .a = s, .lda = wide, .panel = values, .k = a->tokens, .factor = factor, .ldc = a->ld_o};
         for (size_t d = 0, width; d < a->head_dim; d += width, t.panel += width * a->tokens) {
