@@ -4,7 +4,11 @@
 
 #include <string.h>
 
+#if defined(UW_XXHASH_DISPATCH)
+#include <xxh_x86dispatch.h> /* the same names, by the processor's instructions */
+#else
 #include <xxhash.h>
+#endif
 
 static const uint32_t rounds[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
