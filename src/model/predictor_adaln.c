@@ -8,25 +8,9 @@
  * projection, and then no dropout there either. */
 #include <string.h>
 
-#include "parts.h"
+#include "adaln_tensors.h"
 
-static const uw_real PLAIN_EPS = (uw_real)1e-6, AFFINE_EPS = (uw_real)1e-5;
-
-enum { HEAD_TENSORS = 3 };
-/* Order of a block's tensors in the table; those behind OUT move up by two where there is none. */
-enum { ATTN_NORM = 0, QKV = 2, OUT = 3, MLP_NORM = 5, UP = 7, DOWN = 9, MODULATION = 11, END = 13 };
-enum { SHIFT = 0, SCALE = 1, GATE = 2 }; /* column blocks of the modulation, per branch */
 enum { DROP_PROBABILITIES, DROP_OUT, DROP_UP, DROP_DOWN, DROPS_PER_BLOCK };
-
-/* The index of a tensor of a block. */
-static int32_t tensor_at(const uw_net *net, int32_t block, int32_t tensor) {
-    const int32_t missing = uw__adaln_has_out(&net->config) ? 0 : 2;
-    const int32_t first = net->at_predictor + HEAD_TENSORS + (END - missing) * block;
-    return first + tensor - (tensor > OUT ? missing : 0);
-}
-static size_t inner_dim(const uw_net *net) {
-    return (size_t)net->config.predictor_heads * (size_t)net->config.predictor_head_dim;
-}
 
 /* The mask of one place in the network at one step of training. */
 static uw_drop drop_at(const uw_net *net, const uw_dropout *dropout, int32_t block, int place) {
@@ -42,15 +26,15 @@ static uw_attention block_attention(const uw_net *net, size_t n, size_t t, uw_dr
                           .tokens = t,
                           .heads = (size_t)net->config.predictor_heads,
                           .head_dim = (size_t)net->config.predictor_head_dim,
-                          .ld_qkv = 3 * inner_dim(net),
-                          .ld_out = inner_dim(net),
+                          .ld_qkv = 3 * uw__adaln_inner(net),
+                          .ld_out = uw__adaln_inner(net),
                           .causal = true,
                           .drop = drop};
 }
 
 static void block_layout(uw_arena *arena, const uw_net *net, size_t rows, bool backward,
                          uw_adaln_block_acts *b) {
-    const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net);
+    const size_t d = (size_t)net->config.latent_dim, inner = uw__adaln_inner(net);
     const size_t mlp = (size_t)net->config.predictor_mlp_dim;
     b->m = uw__take(arena, rows * 6 * d);
     b->qkv = uw__take(arena, rows * 3 * inner);
@@ -72,7 +56,7 @@ static void block_layout(uw_arena *arena, const uw_net *net, size_t rows, bool b
 }
 
 static void gradient_layout(uw_arena *arena, const uw_net *net, size_t rows, uw_adaln_acts *acts) {
-    const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net);
+    const size_t d = (size_t)net->config.latent_dim, inner = uw__adaln_inner(net);
     const size_t mlp = (size_t)net->config.predictor_mlp_dim, cond = (size_t)net->cond_dim;
     size_t work = uw__max(uw__layernorm_work(d), uw__linear_work(d, 3 * inner, rows));
     work = uw__max(work, uw__linear_work(inner, d, rows));
@@ -117,23 +101,27 @@ void uw__adaln_layout(uw_arena *arena, const uw_net *net, size_t max_n, size_t m
 static void branch_norm(const uw_exec *e, const uw_net *net, const uw_real *params, int32_t norm_at,
                         uw_adaln_block_acts *b, int i, const uw_real *x, size_t rows) {
     const size_t d = (size_t)net->config.latent_dim;
-    const uw_layernorm plain = {.c = d, .eps = PLAIN_EPS};
-    const uw_layernorm affine = uw__bind_layernorm(net, norm_at, AFFINE_EPS, params, NULL);
+    const uw_layernorm plain = {.c = d, .eps = UW_PLAIN_EPS};
+    const uw_layernorm affine = uw__bind_layernorm(net, norm_at, UW_AFFINE_EPS, params, NULL);
     const uw_real *m = b->m + (size_t)i * 3 * d;
 
     uw__layernorm_forward(e, &plain, b->n[i], b->mean_n[i], b->rstd_n[i], x, rows);
-    uw__modulate_forward(e, b->u[i], b->n[i], m + SHIFT * d, m + SCALE * d, rows, d, 6 * d);
+    uw__modulate_forward(e, b->u[i], b->n[i], m + UW_ADALN_SHIFT * d, m + UW_ADALN_SCALE * d, rows,
+                         d, 6 * d);
     uw__layernorm_forward(e, &affine, b->a[i], b->mean_a[i], b->rstd_a[i], b->u[i], rows);
 }
 
 static void block_forward(const uw_exec *e, const uw_net *net, const uw_real *params, int32_t index,
                           uw_adaln_acts *acts, size_t n, size_t t) {
-    const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net), rows = n * t;
+    const size_t d = (size_t)net->config.latent_dim, inner = uw__adaln_inner(net), rows = n * t;
     const uw_linear modulation =
-        uw__bind_linear(net, tensor_at(net, index, MODULATION), true, params, NULL);
-    const uw_linear qkv = uw__bind_linear(net, tensor_at(net, index, QKV), false, params, NULL);
-    const uw_linear up = uw__bind_linear(net, tensor_at(net, index, UP), true, params, NULL);
-    const uw_linear down = uw__bind_linear(net, tensor_at(net, index, DOWN), true, params, NULL);
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_MODULATION), true, params, NULL);
+    const uw_linear qkv =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_QKV), false, params, NULL);
+    const uw_linear up =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_UP), true, params, NULL);
+    const uw_linear down =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_DOWN), true, params, NULL);
     const uw_dropout *dropout = &acts->dropout;
     const uw_drop drop_out = drop_at(net, dropout, index, DROP_OUT);
     const uw_drop drop_up = drop_at(net, dropout, index, DROP_UP);
@@ -144,22 +132,24 @@ static void block_forward(const uw_exec *e, const uw_net *net, const uw_real *pa
 
     uw__linear_forward(e, &modulation, b->m, NULL, acts->s, rows);
 
-    branch_norm(e, net, params, tensor_at(net, index, ATTN_NORM), b, 0, b->x, rows);
+    branch_norm(e, net, params, uw__adaln_tensor(net, index, UW_ADALN_ATTN_NORM), b, 0, b->x, rows);
     uw__linear_forward(e, &qkv, b->qkv, NULL, b->a[0], rows);
     uw__attention_forward(e, &attention, b->o, b->qkv, b->qkv + inner, b->qkv + 2 * inner);
     if (uw__adaln_has_out(&net->config)) {
-        const uw_linear out = uw__bind_linear(net, tensor_at(net, index, OUT), true, params, NULL);
+        const uw_linear out =
+            uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_OUT), true, params, NULL);
         uw__linear_forward(e, &out, b->y[0], NULL, b->o, rows);
         uw__dropout(e, &drop_out, b->y[0], rows, d);
     }
-    uw__gate_forward(e, b->mid, b->x, b->y[0], b->m + GATE * d, rows, d, 6 * d);
+    uw__gate_forward(e, b->mid, b->x, b->y[0], b->m + UW_ADALN_GATE * d, rows, d, 6 * d);
 
-    branch_norm(e, net, params, tensor_at(net, index, MLP_NORM), b, 1, b->mid, rows);
+    branch_norm(e, net, params, uw__adaln_tensor(net, index, UW_ADALN_MLP_NORM), b, 1, b->mid,
+                rows);
     uw__linear_forward(e, &up, b->h, b->g, b->a[1], rows);
     uw__dropout(e, &drop_up, b->g, rows, up.out);
     uw__linear_forward(e, &down, b->y[1], NULL, b->g, rows);
     uw__dropout(e, &drop_down, b->y[1], rows, d);
-    uw__gate_forward(e, b->next, b->mid, b->y[1], b->m + (3 + GATE) * d, rows, d, 6 * d);
+    uw__gate_forward(e, b->next, b->mid, b->y[1], b->m + (3 + UW_ADALN_GATE) * d, rows, d, 6 * d);
 }
 
 void uw__adaln_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
@@ -168,7 +158,7 @@ void uw__adaln_forward(const uw_exec *e, const uw_net *net, const uw_real *param
     const size_t d = (size_t)net->config.latent_dim, rows = n * t;
     const int32_t layers = net->config.predictor_layers;
     const uw_layernorm norm =
-        uw__bind_layernorm(net, net->at_predictor + 1, AFFINE_EPS, params, NULL);
+        uw__bind_layernorm(net, net->at_predictor + 1, UW_AFFINE_EPS, params, NULL);
 
     acts->c = c;
     acts->dropout = dropout ? *dropout : (uw_dropout){0};
@@ -186,14 +176,14 @@ static void branch_norm_backward(const uw_exec *e, const uw_net *net, const uw_r
                                  const uw_real *x, uw_adaln_acts *acts, size_t rows,
                                  uw_real *grads) {
     const size_t d = (size_t)net->config.latent_dim, at = (size_t)i * 3 * d;
-    const uw_layernorm plain = {.c = d, .eps = PLAIN_EPS};
-    const uw_layernorm affine = uw__bind_layernorm(net, norm_at, AFFINE_EPS, params, grads);
+    const uw_layernorm plain = {.c = d, .eps = UW_PLAIN_EPS};
+    const uw_layernorm affine = uw__bind_layernorm(net, norm_at, UW_AFFINE_EPS, params, grads);
     uw_real *dm = acts->dm + at, *dn = acts->da;
 
     uw__layernorm_backward(e, &affine, acts->du, false, acts->da, b->u[i], b->mean_a[i],
                            b->rstd_a[i], rows, acts->work);
-    uw__modulate_backward(e, dn, dm + SHIFT * d, dm + SCALE * d, acts->du, b->n[i],
-                          b->m + at + SCALE * d, rows, d, 6 * d);
+    uw__modulate_backward(e, dn, dm + UW_ADALN_SHIFT * d, dm + UW_ADALN_SCALE * d, acts->du,
+                          b->n[i], b->m + at + UW_ADALN_SCALE * d, rows, d, 6 * d);
     uw__layernorm_backward(e, &plain, acts->dx, true, dn, x, b->mean_n[i], b->rstd_n[i], rows,
                            acts->work);
 }
@@ -201,12 +191,15 @@ static void branch_norm_backward(const uw_exec *e, const uw_net *net, const uw_r
 /* On entry dx is the gradient of next, on return of x; ds accumulates. */
 static void block_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                            int32_t index, uw_adaln_acts *acts, size_t n, size_t t, uw_real *grads) {
-    const size_t d = (size_t)net->config.latent_dim, inner = inner_dim(net), rows = n * t;
-    const uw_linear modulation =
-        uw__bind_linear(net, tensor_at(net, index, MODULATION), true, params, grads);
-    const uw_linear qkv = uw__bind_linear(net, tensor_at(net, index, QKV), false, params, grads);
-    const uw_linear up = uw__bind_linear(net, tensor_at(net, index, UP), true, params, grads);
-    const uw_linear down = uw__bind_linear(net, tensor_at(net, index, DOWN), true, params, grads);
+    const size_t d = (size_t)net->config.latent_dim, inner = uw__adaln_inner(net), rows = n * t;
+    const uw_linear modulation = uw__bind_linear(
+        net, uw__adaln_tensor(net, index, UW_ADALN_MODULATION), true, params, grads);
+    const uw_linear qkv =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_QKV), false, params, grads);
+    const uw_linear up =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_UP), true, params, grads);
+    const uw_linear down =
+        uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_DOWN), true, params, grads);
     const uw_dropout *dropout = &acts->dropout;
     const uw_drop drop_out = drop_at(net, dropout, index, DROP_OUT);
     const uw_drop drop_up = drop_at(net, dropout, index, DROP_UP);
@@ -216,20 +209,22 @@ static void block_backward(const uw_exec *e, const uw_net *net, const uw_real *p
     const uw_adaln_block_acts *b = &acts->block[index];
     uw_real *dx = acts->dx, *dy = acts->dy, *dm = acts->dm, *work = acts->work;
 
-    uw__gate_backward(e, dy, dm + (3 + GATE) * d, dx, b->y[1], b->m + (3 + GATE) * d, rows, d,
-                      6 * d);
+    uw__gate_backward(e, dy, dm + (3 + UW_ADALN_GATE) * d, dx, b->y[1],
+                      b->m + (3 + UW_ADALN_GATE) * d, rows, d, 6 * d);
     uw__dropout(e, &drop_down, dy, rows, d);
     uw__linear_backward(e, &down, acts->dh, false, dy, b->g, rows, work);
     uw__dropout(e, &drop_up, acts->dh, rows, up.out);
     uw__map_backward(e, e->k->gelu_backward, acts->dh, acts->dh, b->h, rows * up.out);
     uw__linear_backward(e, &up, acts->da, false, acts->dh, b->a[1], rows, work);
-    branch_norm_backward(e, net, params, tensor_at(net, index, MLP_NORM), b, 1, b->mid, acts, rows,
-                         grads);
+    branch_norm_backward(e, net, params, uw__adaln_tensor(net, index, UW_ADALN_MLP_NORM), b, 1,
+                         b->mid, acts, rows, grads);
 
-    uw__gate_backward(e, dy, dm + GATE * d, dx, b->y[0], b->m + GATE * d, rows, d, 6 * d);
+    uw__gate_backward(e, dy, dm + UW_ADALN_GATE * d, dx, b->y[0], b->m + UW_ADALN_GATE * d, rows, d,
+                      6 * d);
     uw_real *dout = dy;
     if (uw__adaln_has_out(&net->config)) {
-        const uw_linear out = uw__bind_linear(net, tensor_at(net, index, OUT), true, params, grads);
+        const uw_linear out =
+            uw__bind_linear(net, uw__adaln_tensor(net, index, UW_ADALN_OUT), true, params, grads);
         uw__dropout(e, &drop_out, dy, rows, d);
         uw__linear_backward(e, &out, acts->dout, false, dy, b->o, rows, work);
         dout = acts->dout;
@@ -237,8 +232,8 @@ static void block_backward(const uw_exec *e, const uw_net *net, const uw_real *p
     uw__attention_backward(e, &attention, acts->dqkv, acts->dqkv + inner, acts->dqkv + 2 * inner,
                            dout, b->qkv, b->qkv + inner, b->qkv + 2 * inner);
     uw__linear_backward(e, &qkv, acts->da, false, acts->dqkv, b->a[0], rows, work);
-    branch_norm_backward(e, net, params, tensor_at(net, index, ATTN_NORM), b, 0, b->x, acts, rows,
-                         grads);
+    branch_norm_backward(e, net, params, uw__adaln_tensor(net, index, UW_ADALN_ATTN_NORM), b, 0,
+                         b->x, acts, rows, grads);
 
     uw__linear_backward(e, &modulation, acts->ds, true, dm, acts->s, rows, work);
 }
@@ -250,7 +245,7 @@ void uw__adaln_backward(const uw_exec *e, const uw_net *net, const uw_real *para
     const size_t cond = rows * (size_t)net->cond_dim;
     const int32_t layers = net->config.predictor_layers;
     const uw_layernorm norm =
-        uw__bind_layernorm(net, net->at_predictor + 1, AFFINE_EPS, params, grads);
+        uw__bind_layernorm(net, net->at_predictor + 1, UW_AFFINE_EPS, params, grads);
 
     uw__layernorm_backward(e, &norm, acts->dx, false, draw, acts->block[layers - 1].next,
                            acts->mean, acts->rstd, rows, acts->work);
