@@ -55,8 +55,7 @@ size_t uw__net_extra_reals(const uw_net *net) {
         }
     } else if (cfg->encoder == UW_ENCODER_VIT) {
         const uw_conv c = uw__vit_patch_layer(net, NULL, NULL);
-        const size_t side = (size_t)(cfg->image_size / cfg->vit_patch);
-        extra = uw__max(uw__conv_extra(&c), uw__attention_extra(side * side + 1));
+        extra = uw__max(uw__conv_extra(&c), uw__vit_layer_extra(net));
     }
     if (cfg->predictor == UW_PREDICTOR_ADALN)
         extra = uw__max(extra, uw__attention_extra((size_t)cfg->history_size));

@@ -69,13 +69,16 @@ void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_rea
                                uw_conv_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
                                uw_real *grads);
 
-/* One ViT layer.  In inference all layers share one set of buffers and x, mid and next are the same. */
+/* One ViT layer.  Q tokens of a frame's T are wanted: all, or CLS alone in the last layer.  In inference only
+ * the residual stream is there: next is x, and cls in the last layer. */
 typedef struct uw_vit_layer_acts {
-    uw_real *x, *mid, *next;  /* [tokens, dim]: residual stream before, between and after */
-    uw_real *n1, *n2;         /* [tokens, dim] after each layer norm */
-    uw_real *mean1, *rstd1, *mean2, *rstd2; /* [tokens] */
-    uw_real *q, *k, *v, *o;   /* [tokens, dim] */
-    uw_real *h, *g;           /* [tokens, mlp] before and after GELU */
+    uw_real *x;               /* [rows, T, dim] residual stream before */
+    uw_real *mid, *next;      /* [rows, Q, dim] between and after */
+    uw_real *mean1, *rstd1;   /* [rows, T] of the first layer norm */
+    uw_real *mean2, *rstd2;   /* [rows, Q] of the second */
+    uw_real *qkv;             /* [rows, T, 3 dim] */
+    uw_real *o;               /* [rows, Q, dim] attention's output */
+    uw_real *h;               /* [rows, Q, mlp] before GELU */
 } uw_vit_layer_acts;
 
 enum { UW_MAX_VIT_LAYERS = 64 };
@@ -85,10 +88,28 @@ typedef struct uw_vit_acts {
     uw_vit_layer_acts layer[UW_MAX_VIT_LAYERS];
     uw_real *cls;             /* [rows, dim] token 0 before the final layer norm */
     uw_real *mean, *rstd;     /* [rows] */
-    uw_real *t;               /* [tokens, dim] */
-    uw_real *dx, *dn, *dq, *dk, *dv, *dh, *dcls; /* gradients */
+    uw_real *qkv_w, *qkv_b;   /* of the layer at work: its three tensors as one */
+    uw_real *packed[4];       /* and its weights as products read them */
+    uw_real *partials;        /* [groups, a layer's parameters] gradients */
+    uw_real *dx, *dn, *dcls;  /* gradients: [rows, P + 1, dim], [rows, P, dim], [rows, dim] */
     uw_real *work;
 } uw_vit_acts;
+
+/* Return P + 1, and how many of a layer's tokens are read by what follows. */
+size_t uw__vit_tokens(const uw_net *net);
+size_t uw__vit_queries(const uw_net *net, int32_t layer);
+/* Return the index of a layer's first tensor. */
+int32_t uw__vit_layer_at(const uw_net *net, int32_t layer);
+/* Return the reals per worker that a layer needs, both directions. */
+size_t uw__vit_layer_extra(const uw_net *net);
+/* Place what all layers share. */
+void uw__vit_layer_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
+                          uw_vit_acts *acts);
+void uw__vit_layer_forward(const uw_exec *e, const uw_net *net, const uw_real *params, int32_t layer,
+                           const uw_vit_acts *acts, size_t rows);
+/* On entry dx (dcls when the layer is the last) is the gradient of next, on return dx that of x; grads accumulate. */
+void uw__vit_layer_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                            int32_t layer, const uw_vit_acts *acts, size_t rows, uw_real *grads);
 
 /* The patch embedding as a convolution whose stride is its kernel. */
 uw_conv uw__vit_patch_layer(const uw_net *net, const uw_real *params, uw_real *grads);

@@ -156,7 +156,7 @@ static void test_eval(void **state) {
     model.windows = windows;
     check_summary(&g, "patch_embed", model.encode->vit.patches, rows * patches * d, FORWARD);
     check_summary(&g, "embed", model.encode->vit.embedded, rows * (patches + 1) * d, FORWARD);
-    for (int i = 0; i < cfg->vit_layers; i++) {
+    for (int i = 0; i + 1 < cfg->vit_layers; i++) { /* of the last one, CLS alone is computed */
         snprintf(name, sizeof name, "layer%d", i);
         check_summary(&g, name, model.encode->vit.layer[i].next, rows * (patches + 1) * d, FORWARD);
     }
