@@ -1,5 +1,5 @@
-/* Planning: one decision of the demo's model (encode a picture, CEM 128 x 4), in milliseconds, at the default horizon
- * and at the 12 decisions that the goal in docs/speed.md speaks of. */
+/* Planning: one decision of the demo's model (encode a picture, CEM 128 x 4), in milliseconds, at
+ * the default horizon and at the 12 decisions that the goal in docs/speed.md speaks of. */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <umwelt/train.h>
 
 #include "clock.h"
-#include "model_internal.h"
+#include "fresh.h"
 #include "sample.h"
 
 enum { DECISIONS = 10, PIXELS = 64, ACTIONS = 2 };
@@ -31,36 +31,13 @@ static double ms_per_decision(void *arg) {
     return (uw__clock_s() - start) / DECISIONS * 1e3;
 }
 
-/* The demo's model with fresh weights: planning costs the same whatever they are. */
-static uw_status fresh_model(uw_model **out, uw_err *err) {
+/* The demo's model with fresh weights. */
+static uw_status demo_model(uw_model **out, uw_err *err) {
     uw_train_config config;
-    uw_net net = {0};
-    float *params = NULL, *buffers = NULL;
-    uw_status s = uw_train_preset("two_room_robust", &config, err);
+    const uw_status s = uw_train_preset("two_room_robust", &config, err);
     config.model.action_dim = ACTIONS; /* what training reads off the recording */
     config.model.image_size = PIXELS;
-    if (!s) s = uw__net_init(&config.model, &net, err);
-    if (!s) {
-        params = calloc(net.num_params + 1, sizeof *params);
-        buffers = calloc(net.num_buffers + 1, sizeof *buffers);
-        s = params && buffers ? UW_OK : UW_ENOMEM;
-    }
-    if (!s) {
-        const uw_normalisers none = {0};
-        const uw_provenance from = {.version = "", .preset = "", .env = "", .dataset_hash = "",
-                                    .config_json = "{}", .action_repeat = 1, .trained_factors = "",
-                                    .observe = "pixels"};
-        uw__net_randomise(&net, 1, params, buffers);
-        s = uw__model_new(&config.model, params, buffers, &none, &from, out, err);
-    }
-    free(params);
-    free(buffers);
-    uw__net_fini(&net);
-    return s;
-}
-
-static void *block(size_t bytes) {
-    return bytes ? aligned_alloc(UW_ALIGN, (bytes + UW_ALIGN - 1) / UW_ALIGN * UW_ALIGN) : NULL;
+    return s ? s : uw__bench_model(&config.model, out, err);
 }
 
 static uw_status bench_one(uw_context *ctx, const uw_model *model, bool parallel, int32_t horizon,
@@ -71,14 +48,15 @@ static uw_status bench_one(uw_context *ctx, const uw_model *model, bool parallel
                                        .horizon = options.planner.horizon,
                                        .num_threads = parallel ? uw_context_threads(ctx) : 1};
     const size_t bytes = uw_model_dynamics_memsize(model, &limits);
-    void *memory = block(bytes), *more = NULL;
+    void *memory = uw__bench_block(bytes), *more = NULL;
     plan_run *p = calloc(1, sizeof *p);
     uw_dynamics dynamics;
-    uw_status s = memory && p ? uw_model_dynamics_init(ctx, model, &limits, parallel, memory, bytes, &dynamics)
+    uw_status s = memory && p ? uw_model_dynamics_init(ctx, model, &limits, parallel, memory, bytes,
+                                                       &dynamics)
                               : UW_ENOMEM;
     if (!s) {
         const size_t controller_bytes = uw_controller_memsize(&dynamics.dims, &options);
-        more = block(controller_bytes);
+        more = uw__bench_block(controller_bytes);
         s = uw_controller_init(&dynamics, &options, more, controller_bytes, &p->controller);
     }
     if (!s) {
@@ -96,15 +74,19 @@ static uw_status bench_one(uw_context *ctx, const uw_model *model, bool parallel
     return s;
 }
 
-uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err) {
+uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie,
+                        uw_err *err) {
     uw_model *model = NULL;
-    uw_status s = fresh_model(&model, err);
+    uw_status s = demo_model(&model, err);
     static const int32_t horizons[] = {16, 12};
-    static const char *const settings[] = {"encode + CEM 128 x 4, horizon 16", "encode + CEM 128 x 4, horizon 12"};
+    static const char *const settings[] = {"encode + CEM 128 x 4, horizon 16",
+                                           "encode + CEM 128 x 4, horizon 12"};
     for (int i = 0; !s && i < 4; i++) {
         const bool parallel = i % 2;
-        uw_bench_result r = {.name = parallel ? "demo decision, all threads" : "demo decision, one thread",
-                             .unit = "ms", .settings = settings[i / 2]};
+        uw_bench_result r = {.name = parallel ? "demo decision, all threads"
+                                              : "demo decision, one thread",
+                             .unit = "ms",
+                             .settings = settings[i / 2]};
         s = bench_one(ctx, model, parallel, horizons[i / 2], quick ? 5 : 15, &r);
         if (!s) sink(cookie, &r);
     }
