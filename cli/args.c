@@ -13,7 +13,7 @@ const cli_option cli_common_options[] = {
     {"json", NULL, "print one JSON object on stdout and nothing else", NULL},
     {"seed", "N", "seed of everything random", "0"},
     {"threads", "N", "worker threads; 0 = all cores", "0"},
-    {"max-isa", "ISA", "ref | avx2 | avx512: use no kernels above this", "best"},
+    {"max-isa", "ISA", "ref | avx2 | avx512 | avx512bf16 | amx | neon: use no kernels above this", "best"},
     {"precision", "P", "f32 | bf16: of the products in encoding and planning", "f32"},
     {"quiet", NULL, "no progress and no notes on stderr", NULL},
     {"help", NULL, "show this text", NULL},

@@ -78,8 +78,8 @@ void cli_print_man(void) {
     man_options(cli_common_options);
     printf(".SH EXIT STATUS\n0 ok, 1 failure, 2 usage, 3 not found, 4 corrupt or malformed input, 5 shape or "
            "validation mismatch, 6 out of a resource, 7 numerical failure, 130 or 143 after a signal, with a "
-           "resumable state on disk.\n.SH ENVIRONMENT\n.TP\n.B UW_MAX_ISA\nref, avx2 or avx512: use no kernels "
-           "above this.\n");
+           "resumable state on disk.\n.SH ENVIRONMENT\n.TP\n.B UW_MAX_ISA\nref, avx2, avx512, avx512bf16, amx or "
+           "neon: use no kernels above this.\n");
 }
 
 static void completion_words(const cli_option *options) {

@@ -35,7 +35,8 @@ typedef struct uw_context uw_context;
 
 typedef struct uw_context_options {
     int32_t num_threads; /* worker threads, the caller included; 0 = all cores */
-    const char *max_isa; /* "ref", "avx2", "avx512"; NULL = UW_MAX_ISA of the environment, else best */
+    const char *max_isa; /* "ref", "avx2", "avx512", "avx512bf16", "amx", "neon": none above; NULL = UW_MAX_ISA
+                          * of the environment, else the best */
     uw_log_fn *log;      /* nullable: silence */
     void *cookie;        /* handed to log and progress */
     uw_progress_fn *progress; /* nullable */
@@ -52,7 +53,7 @@ UW_API void uw_context_free(uw_context *ctx);
 
 /* Return the number of threads, the caller included. */
 UW_API int32_t uw_context_threads(const uw_context *ctx);
-/* Return the name of the instruction set in use: "ref", "avx2" or "avx512". */
+/* Return the name of the instruction set in use: one of max_isa's. */
 UW_API const char *uw_context_isa(const uw_context *ctx);
 
 /* One line of `umwelt doctor`: an operation and the kernel that this CPU runs for it. */

@@ -12,7 +12,8 @@ from ._abi import (DTYPES, UmweltError, aligned, array, as_dict, check, ffi, flo
 class Context:
     """Threads and kernels that computations share.
 
-    threads: workers, the caller included, 0 = all cores; max_isa: "ref", "avx2", "avx512", None = the best.
+    threads: workers, the caller included, 0 = all cores; max_isa: "ref", "avx2", "avx512", "avx512bf16",
+    "amx", "neon", None = the best.
     """
 
     def __init__(self, threads: int = 0, max_isa: str | None = None) -> None:

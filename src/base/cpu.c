@@ -65,8 +65,12 @@ unsigned uw__cpu_cap(const char *max_isa, bool *known) {
         const char *name;
         unsigned mask;
     } caps[] = {
-        {"ref", 0},   {"avx2", UW_CPU_AVX2}, {"avx512", UW_CPU_AVX2 | UW_CPU_AVX512},
-        {"amx", ~0u}, {"neon", UW_CPU_NEON},
+        {"ref", 0},
+        {"avx2", UW_CPU_AVX2},
+        {"avx512", UW_CPU_AVX2 | UW_CPU_AVX512},
+        {"avx512bf16", UW_CPU_AVX2 | UW_CPU_AVX512 | UW_CPU_AVX512_BF16},
+        {"amx", ~0u},
+        {"neon", UW_CPU_NEON},
     };
     if (known) *known = true;
     if (!max_isa || !*max_isa) return ~0u;

@@ -16,8 +16,8 @@ enum {
 /* Return the mask of features present and permitted; asks the OS for AMX state once. */
 unsigned uw__cpu_detect(void);
 
-/* Return the mask allowed by an ISA cap "ref", "avx2", "avx512", "amx", "neon"; NULL and "" mean no
- * cap.  *known (nullable) says whether the name was one of these. */
+/* Return the mask allowed by an ISA cap "ref", "avx2", "avx512", "avx512bf16", "amx", "neon"; NULL and ""
+ * mean no cap.  *known (nullable) says whether the name was one of these. */
 unsigned uw__cpu_cap(const char *max_isa, bool *known);
 
 #endif

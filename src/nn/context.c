@@ -33,9 +33,10 @@ uw_status uw_context_new(const uw_context_options *options, uw_context **out, uw
     const char *cap = isa_cap(options, &where);
     const unsigned allowed = uw__cpu_cap(cap, &known);
     if (!known) {
-        const char *names[] = {"ref", "avx2", "avx512", "amx", "neon"};
-        const char *near = uw__nearest(cap, names, 5);
-        s = uw_fail(err, UW_EINVAL, "%s: instruction set, wanted ref, avx2 or avx512, got %s",
+        const char *names[] = {"ref", "avx2", "avx512", "avx512bf16", "amx", "neon"};
+        const char *near = uw__nearest(cap, names, 6);
+        s = uw_fail(err, UW_EINVAL,
+                    "%s: instruction set, wanted ref, avx2, avx512, avx512bf16, amx or neon, got %s",
                     where, cap);
         if (near) uw_err_fix(err, "did you mean %s?", near);
         return s;

@@ -102,6 +102,9 @@ static void isa_caps(void **state) {
     assert_int_equal(uw__cpu_cap("ref", &known), 0);
     assert_true(known);
     assert_int_equal(uw__cpu_cap("avx2", NULL), UW_CPU_AVX2);
+    const unsigned below_tiles = uw__cpu_cap("avx512bf16", &known);
+    assert_true(known);
+    assert_true((below_tiles & UW_CPU_AVX512_BF16) && !(below_tiles & UW_CPU_AMX_BF16));
     uw__cpu_cap("avx3", &known);
     assert_false(known);
     assert_int_equal(uw__cpu_cap(NULL, &known), ~0u);

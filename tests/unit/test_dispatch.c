@@ -12,7 +12,7 @@ static void pointers(const uw_kernels *k, void (*out[UW_NUM_OPS])(void)) {
 
 static void complete_under_every_cap(void **state) {
     (void)state;
-    static const char *const caps[] = {"ref", "avx2", "avx512", "neon", NULL};
+    static const char *const caps[] = {"ref", "avx2", "avx512", "avx512bf16", "amx", "neon", NULL};
     const unsigned cpu = uw__cpu_detect();
     for (size_t i = 0; i < sizeof caps / sizeof *caps; i++) {
         bool known = false;
@@ -28,6 +28,8 @@ static void complete_under_every_cap(void **state) {
             if (i == 0) assert_string_equal(k.chosen[op], "ref");
         }
         if (!(allowed & UW_CPU_AVX512)) assert_string_not_equal(k.isa, "avx512");
+        if (!(allowed & UW_CPU_AVX512_BF16)) assert_string_not_equal(k.isa, "avx512bf16");
+        if (!(allowed & UW_CPU_AMX_BF16)) assert_string_not_equal(k.isa, "amx");
         if (!(allowed & UW_CPU_AVX2)) assert_string_not_equal(k.isa, "avx2");
         if (!(allowed & UW_CPU_NEON)) assert_string_not_equal(k.isa, "neon");
         if (!allowed) assert_string_equal(k.isa, "ref");
