@@ -1,12 +1,13 @@
 /* A model as uw_dynamics: what a planner calls thousands of times per decision.
  *
  * Candidates are cut into blocks of a fixed size whose activations stay in the second-level cache;
- * a block is rolled out over the whole horizon before the next begins.  Two ways through the
+ * a block is rolled out over the whole horizon before the next begins.  Three ways through the
  * predictor:
  *
- *   markov  the residual MLP on raw actions: its weights are laid out once, at init
- *   window  everything else: a window of at most history_size latents and encoded actions,
- *           positions counted from the window's start, one predictor call per step
+ *   markov   the residual MLP on raw actions: its weights are laid out once, at init
+ *   rollout  LeWM's transformer (rollout.h)
+ *   window   everything else, and gradients: a window of at most history_size latents and encoded
+ *            actions, one predictor call per step
  *
  * Nothing here allocates after init. */
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "observe.h"
 
 enum { BLOCK = 64, MARKOV_BLOCK = 32 }; /* candidates; small ones share out over threads */
+enum { ROLLOUT_FEWEST = 16, ROLLOUT_BLOCK = 160 };
 enum { MAX_SAMPLES = 1 << 16, MAX_HORIZON = 4096, MAX_THREADS = 256 };
 
 /* ---- layout -------------------------------------------------------------------------------- */
@@ -22,6 +24,13 @@ enum { MAX_SAMPLES = 1 << 16, MAX_HORIZON = 4096, MAX_THREADS = 256 };
 static bool is_markov(const uw_net *net) {
     return net->config.predictor == UW_PREDICTOR_MLP && !net->config.pred_proj_dim &&
            !net->config.action_smooth_dim;
+}
+
+/* Candidates per block of uw__rollout_run: as many as limits can bring to one worker. */
+static size_t rollout_rows(const uw_dynamics_limits *limits) {
+    const int32_t workers = limits->num_threads ? limits->num_threads : 1;
+    const size_t even = (size_t)((limits->num_samples + workers - 1) / workers);
+    return even < ROLLOUT_FEWEST ? ROLLOUT_FEWEST : even < ROLLOUT_BLOCK ? even : ROLLOUT_BLOCK;
 }
 
 static void markov_lane(uw_arena *arena, const uw_net *net, uw_rollout_lane *l) {
@@ -54,6 +63,7 @@ static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model
     const size_t in = (size_t)(net->config.latent_dim + net->action_in);
     const size_t hidden = (size_t)net->config.predictor_mlp_dim;
     const size_t d = (size_t)net->config.latent_dim;
+    const bool engine = net->config.predictor == UW_PREDICTOR_ADALN;
     uw_model_dynamics tmp = {.model = model, .limits = *limits, .markov = is_markov(net)};
     uw_model_dynamics *self = uw_arena_alloc(arena, 1, sizeof *self);
 
@@ -65,8 +75,9 @@ static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model
         tmp.mlp[1] = uw__packed_layout(arena, bf16, hidden, hidden, true);
         tmp.mlp[2] = uw__packed_layout(arena, bf16, hidden, d, true);
     }
-    tmp.lanes = uw_arena_alloc(arena, (size_t)workers, sizeof *tmp.lanes);
-    for (int32_t w = 0; w < workers; w++) {
+    if (engine) tmp.rollout = uw__rollout_layout(arena, net, rollout_rows(limits), workers, bf16);
+    tmp.lanes = uw_arena_alloc(arena, engine ? 0 : (size_t)workers, sizeof *tmp.lanes);
+    for (int32_t w = 0; w < workers && !engine; w++) {
         uw_rollout_lane l = {0};
         if (tmp.markov)
             markov_lane(arena, net, &l);
@@ -230,6 +241,12 @@ bool uw__dynamics_call_ok(const uw_model_dynamics *m, int32_t history, const flo
            n <= m->limits.num_samples && h >= 1 && h <= m->limits.horizon;
 }
 
+static void candidate_action(void *cookie, size_t i, size_t s, float *out) {
+    const uw_rollout_task *t = cookie;
+    uw__dynamics_action(t->m, uw__dynamics_block(t, i, (ptrdiff_t)s),
+                        uw__dynamics_block(t, i, (ptrdiff_t)s - 1), out);
+}
+
 static uw_status rollout(void *self, const float *z0, int32_t history, const float *past,
                          const float *actions, int32_t n, int32_t h, float *z) {
     uw_model_dynamics *m = self;
@@ -244,6 +261,17 @@ static uw_status rollout(void *self, const float *z0, int32_t history, const flo
                          .h = (size_t)h,
                          .lead = m->model->net.config.action_history > 0,
                          .z = z};
+    if (m->rollout.net) {
+        const uw_rollout_call call = {.z0 = z0,
+                                      .history = t.history,
+                                      .n = t.n,
+                                      .h = t.h,
+                                      .cookie = &t,
+                                      .action = candidate_action,
+                                      .z = z};
+        uw__rollout_run(&m->rollout, &m->exec, &call);
+        return UW_OK;
+    }
     const size_t block = m->markov ? MARKOV_BLOCK : BLOCK;
     uw__pool_run(m->exec.pool, uw__num_blocks((size_t)n, block),
                  m->markov ? markov_block : window_block, &t);
@@ -304,6 +332,8 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
             uw__bind_linear(net, net->at_predictor + 2 * i, true, model->params, NULL);
         uw__packed_fill(&self->mlp[i], self->exec.k, l.w, l.in, l.b);
     }
+    if (self->rollout.net)
+        uw__rollout_fill(&self->rollout, self->exec.k, model->params, model->buffers);
     const size_t side = (size_t)net->config.image_size;
     *out = (uw_dynamics){.dims = {.latent_dim = net->config.latent_dim,
                                   .action_dim = net->action_block,

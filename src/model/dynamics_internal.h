@@ -5,6 +5,7 @@
 #include "model_struct.h"
 #include "packed.h"
 #include "parts.h"
+#include "rollout.h"
 
 /* What one worker needs to roll out; a serial instance has one. */
 typedef struct uw_rollout_lane {
@@ -40,6 +41,7 @@ typedef struct uw_model_dynamics {
     uw_encode_acts *encode_acts;
     float *x;                    /* [input_reals] one prepared observation */
     uw_packed mlp[3];            /* markov */
+    uw_rollout rollout;          /* net NULL: another way */
     uw_rollout_lane *lanes;      /* [num_workers] */
     uw_gradient_lane *gradients; /* [num_workers], with limits.gradient */
 } uw_model_dynamics;
