@@ -197,7 +197,38 @@ UW_API void uw_weights_sha256(const uw_weights *weights, char hex[65]);
 
 /* ---- encoding ------------------------------------------------------------------------------------ */
 
+/* An encoder laid out once for a stream of observations: what a robot's loop calls, and what
+ * uw_model_encode makes for one call.
+ *
+ *     size_t bytes = uw_encoder_memsize(model, 1, uw_context_threads(ctx));
+ *     uw_encoder_init(ctx, model, 1, true, mem, bytes, &encoder);
+ *     uw_encoder_run(encoder, frame, NULL, 1, z);             // [1, D], and so on */
+typedef struct uw_encoder uw_encoder;
+
+/* Return the bytes uw_encoder_init needs for up to max_rows (1 .. 65536) observations per run, on
+ * num_threads threads (0 = 1); 0 when either is out of range. */
+UW_API size_t uw_encoder_memsize(const uw_model *model, int32_t max_rows, int32_t num_threads);
+/* Make an encoder in the caller's memory, in the precision of the context.
+ *
+ * Own      mem: the caller's, 64-byte aligned, outlives *out; model and ctx outlive it too
+ * Alloc    none, here and in every later call
+ * Threads  serial when parallel is false (many side by side); else uses ctx's pool
+ * Returns  UW_OK; UW_EINVAL for max_rows out of range, NULL or misaligned mem; UW_ENOMEM when mem_size is
+ *          too small, or ctx has more threads than it was measured for.  On error *out is NULL. */
+UW_API uw_status uw_encoder_init(uw_context *ctx, const uw_model *model, int32_t max_rows, bool parallel,
+                                 void *mem, size_t mem_size, uw_encoder **out);
 /* Encode n observations with the running statistics.
+ *
+ * Shapes   frames: [n, Y, X, 3] u8 or NULL; columns: [n, observe_dim] or NULL (which one: the input);
+ *          z: [n, D], the same bits for any number of threads and any cut of observations into runs
+ * Alloc    none
+ * Threads  one run at a time per encoder
+ * Returns  UW_OK; UW_EINVAL when n is above max_rows or the wrong kind is given; UW_ENONFINITE, z holds what
+ *          came out */
+UW_API uw_status uw_encoder_run(uw_encoder *encoder, const uint8_t *frames, const float *columns, int32_t n,
+                                float *z);
+
+/* Encode n observations, however many, by an encoder made for the call.
  *
  * Shapes   frames: [n, Y, X, 3] u8 or NULL; columns: [n, observe_dim] or NULL (which one: the input);
  *          z: [n, D]

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "dynamics_internal.h"
-#include "observe.h"
+#include "encoder.h"
 
 enum { BLOCK = 64, MARKOV_BLOCK = 32 }; /* candidates; small ones share out over threads */
 enum { ROLLOUT_FEWEST = 16, ROLLOUT_BLOCK = 160 };
@@ -68,8 +68,7 @@ static uw_model_dynamics *dynamics_layout(uw_arena *arena, const uw_model *model
     uw_model_dynamics *self = uw_arena_alloc(arena, 1, sizeof *self);
 
     tmp.exec = uw__exec_layout_for(arena, workers, uw__net_extra_reals(net));
-    tmp.encode_acts = uw__encode_layout(arena, net, 1, false);
-    tmp.x = uw__take(arena, net->input_reals);
+    tmp.encoder = uw__encoder_layout(arena, model, 1, workers);
     if (tmp.markov) {
         tmp.mlp[0] = uw__packed_layout(arena, bf16, in, hidden, true);
         tmp.mlp[1] = uw__packed_layout(arena, bf16, hidden, hidden, true);
@@ -105,18 +104,10 @@ static bool limits_ok(const uw_dynamics_limits *limits) {
 /* ---- observations -------------------------------------------------------------------------- */
 
 static uw_status encode(void *self, const void *observation, float *z) {
-    uw_model_dynamics *m = self;
-    const uw_net *net = &m->model->net;
-
-    if (net->config.input == UW_INPUT_COLUMNS) {
-        if (!uw__observe_columns(net, &m->model->normalisers, observation, 1, m->x))
-            return UW_ENONFINITE;
-    } else {
-        uw__net_prepare(&m->exec, net, m->model->buffers, observation, 1, m->x);
-    }
-    uw__encode_forward(&m->exec, net, m->model->params, m->model->buffers, m->encode_acts, m->x, 1,
-                       false, z);
-    return uw__all_finite(z, (size_t)net->config.latent_dim) ? UW_OK : UW_ENONFINITE;
+    const uw_model_dynamics *m = self;
+    const bool columns = m->model->net.config.input == UW_INPUT_COLUMNS;
+    return uw_encoder_run(m->encoder, columns ? NULL : observation, columns ? observation : NULL, 1,
+                          z);
 }
 
 /* ---- rollouts ------------------------------------------------------------------------------ */
@@ -327,6 +318,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
     if (arena.failed) return UW_ENOMEM;
     self->exec.k = ctx->kernels;
     self->exec.pool = parallel ? ctx->pool : NULL;
+    uw__encoder_start(self->encoder, ctx, parallel);
     for (int i = 0; self->markov && i < 3; i++) {
         const uw_linear l =
             uw__bind_linear(net, net->at_predictor + 2 * i, true, model->params, NULL);

@@ -38,8 +38,7 @@ typedef struct uw_model_dynamics {
     uw_exec exec;
     uw_dynamics_limits limits;
     bool markov;
-    uw_encode_acts *encode_acts;
-    float *x;                    /* [input_reals] one prepared observation */
+    uw_encoder *encoder;         /* of one observation */
     uw_packed mlp[3];            /* markov */
     uw_rollout rollout;          /* net NULL: another way */
     uw_rollout_lane *lanes;      /* [num_workers] */

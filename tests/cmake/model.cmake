@@ -19,9 +19,12 @@ foreach(size IN ITEMS tiny full)
   uw_test_again(parity_golden_plan_${size} parity_golden_lewm_${size} plan TIMEOUT 900)
   uw_parity_isas(parity_golden_lewm_${size} parity_golden_lewm_${size} model)
   uw_parity_isas(parity_golden_plan_${size} parity_golden_lewm_${size} plan)
+  uw_test_again(parity_golden_encode_${size} parity_golden_lewm_${size} encode TIMEOUT 900)
+  uw_parity_isas(parity_golden_encode_${size} parity_golden_lewm_${size} encode)
 endforeach()
 # The full size in plain C takes a minute, and many times that under a sanitizer.
-set_tests_properties(parity_golden_lewm_full_ref parity_golden_plan_full_ref PROPERTIES LABELS "parity;slow;nosan")
+set_tests_properties(parity_golden_lewm_full_ref parity_golden_plan_full_ref parity_golden_encode_full_ref
+  PROPERTIES LABELS "parity;slow;nosan")
 
 uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS property)
 

@@ -1,8 +1,8 @@
 /* LeWM at its published size, 18,034,478 numbers in 303 tensors from a closed formula, against the
- * reference: forward and training; with the argument `plan`, rollouts and their gradients.  Large
- * stages are compared by norm, mean, spread and samples. */
+ * reference: forward and training; with the argument `encode`, the encoder of inference; with `plan`,
+ * rollouts and their gradients.  Large stages are compared by norm, mean, spread and samples. */
+#include "lewm_encoder.h"
 #include "lewm_formula.h"
-#include "lewm_golden.h"
 
 static lewm model;
 static char salt[256]; /* put before every name that is hashed */
@@ -172,6 +172,19 @@ static void test_eval(void **state) {
     golden_close(&g);
 }
 
+/* The encoder of inference on the first window. */
+static void test_encode(void **state) {
+    golden_need(files[0]);
+    golden g = golden_open(files[0]);
+    uint8_t *pixels = malloc(model.frames * frame_bytes());
+    (void)state;
+    for (size_t f = 0; f < model.frames; f++)
+        draw_frame(pixels + f * frame_bytes(), frame0 + (int)f);
+    lewm_check_encoder(&model, &g, pixels);
+    free(pixels);
+    golden_close(&g);
+}
+
 /* The goal is the last frame of the last window. */
 static void test_plan(void **state) {
     golden_need(files[1]);
@@ -232,9 +245,13 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_eval),
         cmocka_unit_test(test_train),
     };
+    const struct CMUnitTest encode_tests[] = {cmocka_unit_test(test_formula),
+                                              cmocka_unit_test(test_encode)};
     const struct CMUnitTest plan_tests[] = {cmocka_unit_test(test_formula),
                                             cmocka_unit_test(test_plan)};
     if (argc > 1 && !strcmp(argv[1], "plan"))
         return golden_exit(cmocka_run_group_tests_name("plan", plan_tests, setup, teardown));
+    if (argc > 1 && !strcmp(argv[1], "encode"))
+        return golden_exit(cmocka_run_group_tests_name("encode", encode_tests, setup, teardown));
     return golden_exit(cmocka_run_group_tests_name("model", model_tests, setup, teardown));
 }

@@ -1,7 +1,7 @@
 /* A small LeWM against the reference: every stage forward (inference and training), the losses, the
- * gradient of every parameter, BatchNorm's statistics; with the argument `plan`, rollouts as
- * planners see them and their gradients. */
-#include "lewm_golden.h"
+ * gradient of every parameter, BatchNorm's statistics; with the argument `encode`, the encoder of
+ * inference; with `plan`, rollouts as planners see them and their gradients. */
+#include "lewm_encoder.h"
 
 static lewm model;
 static golden inputs;
@@ -137,6 +137,14 @@ static void test_train(void **state) {
     lewm_load("lewm_tiny/weights", &model.net, model.params, model.buffers);
 }
 
+static void test_encode(void **state) {
+    need("lewm_tiny/eval");
+    golden g = golden_open("lewm_tiny/eval");
+    (void)state;
+    lewm_check_encoder(&model, &g, golden_tensor(&inputs, "pixels").data);
+    golden_close(&g);
+}
+
 static void test_plan(void **state) {
     need("lewm_tiny/plan");
     golden g = golden_open("lewm_tiny/plan");
@@ -155,8 +163,11 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_eval),
         cmocka_unit_test(test_train),
     };
+    const struct CMUnitTest encode_tests[] = {cmocka_unit_test(test_encode)};
     const struct CMUnitTest plan_tests[] = {cmocka_unit_test(test_plan)};
     if (argc > 1 && !strcmp(argv[1], "plan"))
         return golden_exit(cmocka_run_group_tests_name("plan", plan_tests, setup, teardown));
+    if (argc > 1 && !strcmp(argv[1], "encode"))
+        return golden_exit(cmocka_run_group_tests_name("encode", encode_tests, setup, teardown));
     return golden_exit(cmocka_run_group_tests_name("model", model_tests, setup, teardown));
 }
