@@ -28,6 +28,7 @@ uw_dependency(UW_JPEG JPEG libjpeg)                          # io/jpeg.c
 uw_dependency(UW_YAML YAML yaml-0.1)                         # io/yaml.c
 uw_dependency(UW_HDF5 HDF5 hdf5-serial)                      # io/hdf5_write.c
 uw_dependency(UW_BLOSC BLOSC blosc)                          # io/hdf5_filter.c
+uw_dependency(UW_LIBDEFLATE LIBDEFLATE libdeflate)            # io/hdf5_filter.c
 if(UW_BUILD_CLI)
   uw_dependency(UW_PAGE MICROHTTPD libmicrohttpd)              # cli/play_page.c
 endif()

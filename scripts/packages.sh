@@ -3,7 +3,7 @@
 #   need_packages PACKAGE...   as root or through sudo; else print the one line to run and stop with exit 3
 
 umwelt_build_packages="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzstd-dev libxxhash-dev \
-zlib1g-dev libpng-dev libjpeg62-turbo-dev libgif-dev libyaml-dev libmicrohttpd-dev libhdf5-dev libblosc-dev librandom123-dev libchipmunk-dev"
+zlib1g-dev libpng-dev libjpeg62-turbo-dev libgif-dev libyaml-dev libmicrohttpd-dev libhdf5-dev libblosc-dev libdeflate-dev librandom123-dev libchipmunk-dev"
 umwelt_test_packages="libcmocka-dev python3 python3-numpy python3-cffi python3-pytest chromium mandoc"
 
 need_packages() {

@@ -84,7 +84,8 @@ UW_API uw_status uw_recorder_close(uw_recorder *rec, uw_err *err);
 typedef struct uw_dataset uw_dataset;
 
 /* Open and check a dataset.  A missing or damaged index is rebuilt in memory; a torn tail is left out and
- * counted in uw_dataset_torn_bytes. Own: *out, uw_dataset_close. */
+ * counted in uw_dataset_torn_bytes.  An HDF5 file in the reference's layout opens too and is read in place
+ * (docs/formats/hdf5.md); no other function here tells the difference. Own: *out, uw_dataset_close. */
 UW_API uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err);
 UW_API void uw_dataset_close(uw_dataset *data);
 
@@ -100,21 +101,23 @@ UW_API const uw_column *uw_dataset_column(const uw_dataset *data, int32_t i);
 /* Return the index of a column, or -1; *nearest (nullable) gets the closest name. */
 UW_API int32_t uw_dataset_find(const uw_dataset *data, const char *name, const char **nearest);
 UW_API const uw_dataset_meta *uw_dataset_meta_of(const uw_dataset *data);
-/* Return 16 hex digits that identify the content (columns, episode table, chunk checksums). */
+/* Return 16 hex digits that identify the content (columns, episode table, chunk checksums; of an HDF5 file
+ * columns, episode table, size and a sample of the rows). */
 UW_API const char *uw_dataset_hash(const uw_dataset *data);
 
 /* Copy rows first, first + stride, ... (count of them) of one episode into out, decoded.
  *
  * Own      out: the caller's, count * row bytes
  * Threads  any number at once on one dataset
- * Alloc    none (a decoder per concurrent reader is kept by the dataset; libjpeg allocates for JPEG)
+ * Alloc    none (a decoder per concurrent reader is kept by the dataset; libjpeg allocates for JPEG,
+ *          libblosc for Blosc)
  * Returns  UW_OK; UW_EINVAL outside the episode; UW_EFORMAT when a checksum does not hold; UW_EIO when
  *          the file shrank under the map */
 UW_API uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episode,
                                  int64_t first, int64_t count, int64_t stride, void *out,
                                  uw_err *err);
 
-/* Verify every checksum; UW_EFORMAT names the first episode that fails. */
+/* Verify every checksum (HDF5: decode every row); UW_EFORMAT names the first episode that fails. */
 UW_API uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err);
 
 /* Summary of one column over all rows (per column, all numbers pooled; frames sampled). */

@@ -49,6 +49,11 @@ static uw_status hdf5_rows(uw__source *source, int32_t column, int64_t episode, 
     return uw__h5_rows(in->h5, in->array[column], source->starts[episode] + first, count, out, err);
 }
 
+uw_status uw__hdf5_source_map(uw__source *source, int32_t column, uw_h5_map **out, uw_err *err) {
+    const inlet *in = source->self;
+    return uw__h5_map_new(in->h5, in->array[column], out, err);
+}
+
 static void hdf5_close(uw__source *source) {
     inlet *in = source->self;
     uw__h5_close(in->h5);

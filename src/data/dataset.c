@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "codec.h"
+#include "dataset_hdf5.h"
 #include "dataset_internal.h"
 #include "fileio.h"
 #include "internal.h"
@@ -24,6 +25,7 @@ typedef struct reader {
     struct reader *next;
     uw__decoder *decoder;
     unsigned char *stored; /* [stored_bytes] */
+    uw_h5_room *room;      /* of an HDF5 file, which needs no other */
 } reader;
 
 /* What reading changes; a dataset is const to its readers. */
@@ -53,6 +55,7 @@ struct uw_dataset {
     unsigned char *stored; /* [stored_bytes] of uw__dataset_stored, made when needed */
     char hash[17];
     shared *shared;
+    uw__hdf5_data *hdf5; /* NULL for a file of ours; else chunks and tables are not there */
 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -86,6 +89,17 @@ static uw_status table_episodes(uw_dataset *data, uw_err *err) {
     return UW_OK;
 }
 
+/* Make what readers share. */
+static uw_status share(uw_dataset *data, uw_err *err) {
+    shared *sh = calloc(1, sizeof *sh);
+    if (!sh || pthread_mutex_init(&sh->lock, NULL)) {
+        free(sh);
+        return out_of_memory(data, err);
+    }
+    data->shared = sh;
+    return UW_OK;
+}
+
 /* Set aside (without using) memory for the tables of every chunk. */
 static uw_status set_tables(uw_dataset *data, uw_err *err) {
     const size_t chunks = (size_t)data->index.num_chunks,
@@ -99,16 +113,8 @@ static uw_status set_tables(uw_dataset *data, uw_err *err) {
         frame_columns++;
     }
     data->table_at = calloc(chunks + 1, sizeof *data->table_at);
-    shared *sh = calloc(1, sizeof *sh);
-    if (!data->table_at || !sh) {
-        free(sh);
-        return out_of_memory(data, err);
-    }
-    if (pthread_mutex_init(&sh->lock, NULL)) {
-        free(sh);
-        return out_of_memory(data, err);
-    }
-    data->shared = sh;
+    if (!data->table_at || share(data, err)) return out_of_memory(data, err);
+    shared *sh = data->shared;
     uint64_t largest =
         1; /* a stored frame is no larger than its chunk, whatever its column could need */
     for (size_t i = 0; i < chunks; i++) {
@@ -140,6 +146,34 @@ static uw_status codecs_known(const uw_dataset *data, uw_err *err) {
     return UW_OK;
 }
 
+static uw_status open_ours(uw_dataset *data, uw_err *err) {
+    uw_status s = uw__scan_header(data->fd, data->path, data->size, &data->header, err);
+    if (!s) s = codecs_known(data, err);
+    if (!s) s = uw__scan_index(data->fd, data->path, data->size, &data->header, &data->index, err);
+    if (!s) s = table_episodes(data, err);
+    if (!s) s = set_tables(data, err);
+    if (!s) uw__content_hash(&data->header, &data->index, data->hash);
+    return s;
+}
+
+static uw_status open_hdf5(uw_dataset *data, uw_err *err) {
+    uw_status s = uw__hdf5_data_open(data->path, &data->hdf5, err);
+    if (s) return s;
+    const uw__source *source = uw__hdf5_data_source(data->hdf5);
+    const size_t episodes = (size_t)source->num_episodes;
+    s = uw__header_make(data->name, source->columns, source->num_columns, &source->meta,
+                        &data->header, err);
+    if (!s) s = uw__hdf5_data_hash(data->hdf5, data->size, data->hash, err);
+    if (!s) s = share(data, err);
+    if (s) return s;
+    data->episode_rows = calloc(episodes + 1, sizeof *data->episode_rows);
+    if (!data->episode_rows) return out_of_memory(data, err);
+    memcpy(data->episode_rows, source->episode_rows, episodes * sizeof *data->episode_rows);
+    data->num_episodes = source->num_episodes;
+    data->total_rows = source->total_rows;
+    return UW_OK;
+}
+
 uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err) {
     *out = NULL;
     uw_dataset *data = calloc(1, sizeof *data);
@@ -149,23 +183,21 @@ uw_status uw_dataset_open(const char *path, uw_dataset **out, uw_err *err) {
     data->name = data->path ? uw__path_tail(data->path) : "";
     uw_status s = data->path ? UW_OK : out_of_memory(data, err);
     if (!s) s = uw__store_open(path, &data->fd, &data->size, err);
-    if (!s) s = uw__scan_header(data->fd, path, data->size, &data->header, err);
-    if (!s) s = codecs_known(data, err);
-    if (!s) s = uw__scan_index(data->fd, path, data->size, &data->header, &data->index, err);
-    if (!s) s = table_episodes(data, err);
-    if (!s) s = set_tables(data, err);
-    if (s) {
+    if (!s && uw__hdf5_signature(data->fd, path, data->size))
+        s = open_hdf5(data, err);
+    else if (!s)
+        s = open_ours(data, err);
+    if (s)
         uw_dataset_close(data);
-        return s;
-    }
-    uw__content_hash(&data->header, &data->index, data->hash);
-    *out = data;
-    return UW_OK;
+    else
+        *out = data;
+    return s;
 }
 
 static void reader_free(reader *r) {
     if (!r) return;
     uw__decoder_free(r->decoder);
+    uw__h5_room_free(r->room);
     free(r->stored);
     free(r);
 }
@@ -184,6 +216,7 @@ void uw_dataset_close(uw_dataset *data) {
         pthread_mutex_destroy(&sh->lock);
         free(sh);
     }
+    uw__hdf5_data_close(data->hdf5);
     uw__index_free(&data->index);
     free(data->table_at);
     free(data->episode_chunk);
@@ -322,6 +355,11 @@ static uw_status touch(const uw_dataset *data, int64_t chunk, int32_t column, uw
 static reader *reader_new(const uw_dataset *data) {
     reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
+    if (data->hdf5) {
+        if (!uw__h5_room_new(&r->room)) return r;
+        reader_free(r);
+        return NULL;
+    }
     r->stored = malloc(data->stored_bytes);
     if (!r->stored || uw__decoder_new(&r->decoder)) {
         reader_free(r);
@@ -454,8 +492,12 @@ uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episod
     }
     if (!count) return UW_OK;
     reader *r = NULL;
-    if (uw__column_is_frames(c) && !(r = reader_take(data))) return out_of_memory(data, err);
-    const uw_status s = read_rows(data, r, column, episode, first, count, stride, out, err);
+    if ((data->hdf5 || uw__column_is_frames(c)) && !(r = reader_take(data)))
+        return out_of_memory(data, err);
+    const uw_status s = data->hdf5
+                            ? uw__hdf5_data_rows(data->hdf5, r->room, column, episode, first, count,
+                                                 stride, out, err)
+                            : read_rows(data, r, column, episode, first, count, stride, out, err);
     if (r) reader_give(data, r);
     return s;
 }
@@ -467,7 +509,7 @@ const int64_t *uw__dataset_lengths(const uw_dataset *data) {
 uw_status uw__dataset_stored(uw_dataset *data, int32_t column, int64_t episode, int64_t row,
                              const void **out, size_t *bytes, uw_err *err) {
     UW_ASSERT(uw__column_is_frames(&data->header.columns[column]));
-    UW_ASSERT(row >= 0 && row < uw_dataset_episode_rows(data, episode));
+    UW_ASSERT(row >= 0 && row < uw_dataset_episode_rows(data, episode) && !data->hdf5);
     const int64_t chunk = chunk_of(data, episode, row);
     uw_status s = touch(data, chunk, column, err);
     if (s) return s;
@@ -495,29 +537,41 @@ typedef struct verify {
     uw_status status[64];
 } verify;
 
-static void verify_chunk(void *arg, size_t i, int32_t worker) {
+/* Check chunk i of ours, episode i of an HDF5 file. */
+static uw_status verify_part(const uw_dataset *data, int64_t i, uw_err *err) {
+    if (!data->hdf5) {
+        return uw__scan_verify(data->fd, data->path, &data->header, &data->index.chunks[i], err);
+    }
+    reader *r = reader_take(data);
+    if (!r) return out_of_memory(data, err);
+    const uw_status s = uw__hdf5_data_verify(data->hdf5, r->room, i, err);
+    reader_give(data, r);
+    return s;
+}
+
+static void verify_task(void *arg, size_t i, int32_t worker) {
     verify *v = arg;
     (void)worker;
-    v->status[i] = uw__scan_verify(v->data->fd, v->data->path, &v->data->header,
-                                   &v->data->index.chunks[v->first + (int64_t)i], NULL);
+    v->status[i] = verify_part(v->data, v->first + (int64_t)i, NULL);
 }
 
 uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err) {
     verify v = {.data = data};
-    const int64_t chunks = data->index.num_chunks, step = sizeof v.status / sizeof v.status[0];
-    for (; v.first < chunks; v.first += step) {
-        const int64_t n = chunks - v.first < step ? chunks - v.first : step;
-        uw__pool_run(ctx ? ctx->pool : NULL, (size_t)n, verify_chunk, &v);
+    const int64_t parts = data->hdf5 ? data->num_episodes : data->index.num_chunks;
+    const int64_t step = sizeof v.status / sizeof v.status[0];
+    for (; v.first < parts; v.first += step) {
+        const int64_t n = parts - v.first < step ? parts - v.first : step;
+        uw__pool_run(ctx ? ctx->pool : NULL, (size_t)n, verify_task, &v);
         for (int64_t i = 0; i < n; i++) {
             if (!v.status[i]) continue;
             /* Once more, to have the words of the first failure in file order. */
-            return uw__scan_verify(data->fd, data->path, &data->header,
-                                   &data->index.chunks[v.first + i], err);
+            return verify_part(data, v.first + i, err);
         }
-        if (ctx && !uw__progress(ctx, "verify", v.first + n, chunks)) {
-            return uw__refuse(
-                err, UW_EINTERRUPTED, data->name, "stopped", "verify again from the beginning",
-                "verify: %" PRId64 " of %" PRId64 " chunks hold", v.first + n, chunks);
+        if (ctx && !uw__progress(ctx, "verify", v.first + n, parts)) {
+            return uw__refuse(err, UW_EINTERRUPTED, data->name, "stopped",
+                              "verify again from the beginning",
+                              "verify: %" PRId64 " of %" PRId64 " %s hold", v.first + n, parts,
+                              data->hdf5 ? "episodes" : "chunks");
         }
     }
     return UW_OK;

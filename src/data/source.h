@@ -5,6 +5,7 @@
 
 #include <umwelt/dataset.h>
 
+struct uw_h5_map;
 struct uw_json;
 
 typedef struct uw__source uw__source;
@@ -44,6 +45,9 @@ int32_t uw__source_find(const uw__source *source, const char *name);
 uw_status uw__hdf5_source(uw_context *ctx, const char *path, uw__source *out, uw_err *err);
 uw_status uw__folder_source(uw_context *ctx, const char *path, uw__source *out, uw_err *err);
 uw_status uw__npz_source(uw_context *ctx, const char *path, uw__source *out, uw_err *err);
+
+/* Look up where the chunks of an HDF5 source's column lie; it must be freed before the source is closed. */
+uw_status uw__hdf5_source_map(uw__source *source, int32_t column, struct uw_h5_map **out, uw_err *err);
 
 /* Add one column; checks count, name, rank, and measures its row. */
 uw_status uw__source_column(uw__source *source, const char *name, uw_dtype dtype, int32_t num_dims,

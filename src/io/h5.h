@@ -48,6 +48,25 @@ uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *
  * none. */
 uw_status uw__h5_text(uw_h5 *h5, const char *name, const char **out, uw_err *err);
 
+/* ---- in, in any order --------------------------------------------------------------------- */
+
+/* Where the rows of an array lie, and what decoding them needs beside its output. */
+typedef struct uw_h5_map uw_h5_map;
+typedef struct uw_h5_room uw_h5_room;
+
+/* Look up every chunk of array i: at most some twice the file's size, 16 bytes a chunk.  Not while rows are
+ * read in order.  Own: *out, uw__h5_map_free, before the file is closed. */
+uw_status uw__h5_map_new(uw_h5 *h5, int32_t i, uw_h5_map **out, uw_err *err);
+void uw__h5_map_free(uw_h5_map *map);
+/* Copy rows first, first + stride, ... (count of them, all in the array) into out.
+ * Threads: any number on one map, each with a room of its own.
+ * Alloc: none once the room has decoded a chunk of each array; libblosc allocates for Blosc. */
+uw_status uw__h5_map_rows(const uw_h5_map *map, uw_h5_room *room, int64_t first, int64_t count,
+                          int64_t stride, void *out, uw_err *err);
+/* Return UW_ENOMEM without memory.  Own: *out, uw__h5_room_free (NULL allowed). */
+uw_status uw__h5_room_new(uw_h5_room **out);
+void uw__h5_room_free(uw_h5_room *room);
+
 /* ---- out ---------------------------------------------------------------------------------- */
 
 typedef struct uw_h5_writer uw_h5_writer;

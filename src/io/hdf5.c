@@ -40,7 +40,7 @@ static uw_status resolve(uw_h5 *h5, int32_t i, uint64_t *address, uw_err *err) {
     return UW_OK;
 }
 
-static uw_status object_of(uw_h5 *h5, int32_t i, uw__h5_object **out, uw_err *err) {
+uw_status uw__h5_object_of(uw_h5 *h5, int32_t i, uw__h5_object **out, uw_err *err) {
     uint64_t address = 0;
     if (!h5->objects[i]) {
         uw__h5_object *o = calloc(1, sizeof *o);
@@ -60,18 +60,28 @@ static uw_status object_of(uw_h5 *h5, int32_t i, uw__h5_object **out, uw_err *er
 
 uw_status uw__h5_array(uw_h5 *h5, int32_t i, uw_h5_array *out, uw_err *err) {
     uw__h5_object *o;
-    const uw_status s = object_of(h5, i, &o, err);
+    const uw_status s = uw__h5_object_of(h5, i, &o, err);
     if (!s) *out = o->array;
     return s;
 }
 
 /* ---- chunks ------------------------------------------------------------------------------- */
 
-/* Copy the part of a decoded chunk that lies inside the array into the slab. */
-static void place(const uw__h5_object *o, const unsigned char *chunk, const int64_t *scaled) {
+/* The place of a chunk among the chunks, along every dimension. */
+static void scale(const uw__h5_object *o, int64_t number, int64_t *scaled) {
+    for (int32_t d = o->chunk_dims - 1; d > 0; d--) {
+        scaled[d] = number % o->across[d];
+        number /= o->across[d];
+    }
+    scaled[0] = number;
+}
+
+void uw__h5_chunk_spread(const uw__h5_object *o, int64_t number, const unsigned char *chunk,
+                         unsigned char *slab) {
     const uw_h5_array *a = &o->array;
-    int64_t inside[UW__H5_DIMS], at[UW__H5_DIMS] = {0};
+    int64_t inside[UW__H5_DIMS], at[UW__H5_DIMS] = {0}, scaled[UW__H5_DIMS];
     const int32_t last = a->num_dims - 1;
+    scale(o, number, scaled);
     for (int32_t d = 0; d <= last; d++) {
         const int64_t left = a->shape[d] - scaled[d] * o->chunk[d];
         inside[d] = left < o->chunk[d] ? left : o->chunk[d];
@@ -84,67 +94,86 @@ static void place(const uw__h5_object *o, const unsigned char *chunk, const int6
             to = d ? to * (size_t)a->shape[d] + (size_t)(scaled[d] * o->chunk[d] + at[d])
                    : (size_t)at[d];
         }
-        memcpy(o->slab_data + to * o->element_bytes, chunk + from * o->element_bytes, run);
+        memcpy(slab + to * o->element_bytes, chunk + from * o->element_bytes, run);
         int32_t d = last - 1;
         while (d >= 0 && ++at[d] == inside[d]) at[d--] = 0;
         if (d < 0) return;
     }
 }
 
-static uw_status read_chunk(uw_h5 *h5, uw__h5_object *o, const int64_t *scaled, int64_t number,
-                            uw_err *err) {
-    uw__h5_chunk chunk;
-    uw_status s = uw__h5_chunk_find(h5, o, scaled, &chunk, err);
+uw_status uw__h5_chunk_place(const uw_h5 *h5, uw__h5_object *o, int64_t number, uw__h5_chunk *out,
+                             uw_err *err) {
+    int64_t scaled[UW__H5_DIMS];
+    scale(o, number, scaled);
+    const uw_status s = uw__h5_chunk_find(h5, o, scaled, out, err);
     if (s) return s;
-    if (chunk.address == UW__H5_NOWHERE) {
+    if (out->address == UW__H5_NOWHERE) {
         return uw__h5_refuse(h5, UW_EFORMAT, err, "chunk %" PRId64 " of %s was never written",
                              number, o->array.name);
     }
     /* No filter makes anything much larger: what claims to be is not a chunk. */
-    if (!uw__range_ok(chunk.address, chunk.bytes, h5->size) ||
-        chunk.bytes > o->chunk_bytes + o->chunk_bytes / 8 + 4096) {
+    if (!uw__range_ok(out->address, out->bytes, h5->size) ||
+        out->bytes > o->chunk_bytes + o->chunk_bytes / 8 + 4096) {
         return uw__h5_refuse(h5, UW_EFORMAT, err, "chunk %" PRId64 " of %s lies outside the file",
                              number, o->array.name);
     }
-    if (h5->stored_cap < chunk.bytes) {
-        unsigned char *grown = realloc(h5->stored, (size_t)chunk.bytes);
-        if (!grown) return uw__no_memory(err, h5->path, chunk.bytes);
-        h5->stored = grown;
-        h5->stored_cap = (size_t)chunk.bytes;
+    if (!o->num_filters && out->bytes != o->chunk_bytes) {
+        return uw__h5_refuse(h5, UW_EFORMAT, err,
+                             "chunk %" PRId64 " of %s: wanted %" PRIu64 " bytes, got %" PRIu64,
+                             number, o->array.name, o->chunk_bytes, out->bytes);
     }
-    s = uw__store_read(h5->fd, h5->path, chunk.address, h5->stored, (size_t)chunk.bytes, err);
-    if (!s) s = uw__h5_unfilter(h5, o, &chunk, number, err);
-    if (!s) place(o, h5->stored, scaled);
-    return s;
+    return UW_OK;
+}
+
+uw_status uw__h5_chunk_load(const uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
+                            int64_t number, uw_h5_room *room, unsigned char *out,
+                            const unsigned char **made, uw_err *err) {
+    const size_t bytes = (size_t)chunk->bytes;
+    if (out && !o->num_filters) {
+        *made = out;
+        return uw__store_read(h5->fd, h5->path, chunk->address, out, bytes, err);
+    }
+    if (!uw__h5_make_room(&room->stored, &room->stored_cap, bytes))
+        return uw__no_memory(err, h5->path, bytes);
+    const uw_status s = uw__store_read(h5->fd, h5->path, chunk->address, room->stored, bytes, err);
+    return s ? s : uw__h5_unfilter(h5, o, chunk, number, room, out, made, err);
+}
+
+bool uw__h5_hold(uw_h5 *h5, uint64_t bytes) {
+    const uint64_t most = h5->size < (HELD_MOST - HELD_LEAST) / HELD_RATIO
+                              ? HELD_LEAST + HELD_RATIO * h5->size
+                              : HELD_MOST;
+    if (bytes > most || h5->held > most - bytes) return false;
+    h5->held += bytes;
+    return true;
+}
+
+uw_status uw__h5_hold_slab(uw_h5 *h5, const uw__h5_object *o, uw_err *err) {
+    const size_t bytes = (size_t)o->chunk[0] * (size_t)o->array.row_bytes;
+    if (uw__h5_hold(h5, bytes)) return UW_OK;
+    uw__h5_refuse(h5, UW_EUNSUPPORTED, err, "%s: chunks of %zu bytes, too large to be held",
+                  o->array.name, bytes);
+    uw_err_fix(err, "write it with smaller chunks: h5repack -l CHUNK=1x224x224x3");
+    return UW_EUNSUPPORTED;
 }
 
 /* Decode the chunks of chunk row `slab`. */
 static uw_status fill_slab(uw_h5 *h5, uw__h5_object *o, int64_t slab, uw_err *err) {
-    int64_t scaled[UW__H5_DIMS] = {slab};
     if (!o->slab_data) {
         const size_t bytes = (size_t)o->chunk[0] * (size_t)o->array.row_bytes;
-        const uint64_t most = h5->size < (HELD_MOST - HELD_LEAST) / HELD_RATIO
-                                  ? HELD_LEAST + HELD_RATIO * h5->size
-                                  : HELD_MOST;
-        if (bytes > most || h5->held > most - bytes) {
-            uw__h5_refuse(h5, UW_EUNSUPPORTED, err, "%s: chunks of %zu bytes, too large to be held",
-                          o->array.name, bytes);
-            uw_err_fix(err, "write it with smaller chunks: h5repack -l CHUNK=1x224x224x3");
-            return UW_EUNSUPPORTED;
-        }
-        h5->held += bytes;
+        const uw_status s = uw__h5_hold_slab(h5, o, err);
+        if (s) return s;
         o->slab_data = malloc(bytes);
         if (!o->slab_data) return uw__no_memory(err, h5->path, bytes);
     }
     o->slab = -1;
-    for (int64_t k = 0; k < o->per_slab; k++) {
-        int64_t rest = k;
-        for (int32_t d = o->chunk_dims - 1; d > 0; d--) {
-            scaled[d] = rest % o->across[d];
-            rest /= o->across[d];
-        }
-        const uw_status s = read_chunk(h5, o, scaled, slab * o->per_slab + k, err);
+    for (int64_t k = slab * o->per_slab; k < (slab + 1) * o->per_slab; k++) {
+        uw__h5_chunk chunk;
+        const unsigned char *made;
+        uw_status s = uw__h5_chunk_place(h5, o, k, &chunk, err);
+        if (!s) s = uw__h5_chunk_load(h5, o, &chunk, k, &h5->room, NULL, &made, err);
         if (s) return s;
+        uw__h5_chunk_spread(o, k, made, o->slab_data);
     }
     o->slab = slab;
     return UW_OK;
@@ -165,7 +194,7 @@ static uw_status read_flat(uw_h5 *h5, const uw__h5_object *o, uint64_t first, ui
 uw_status uw__h5_rows(uw_h5 *h5, int32_t i, int64_t first, int64_t count, void *out, uw_err *err) {
     uw__h5_object *o;
     unsigned char *at = out;
-    uw_status s = object_of(h5, i, &o, err);
+    uw_status s = uw__h5_object_of(h5, i, &o, err);
     if (s) return s;
     const uw_h5_array *a = &o->array;
     if (!a->numbers || !a->num_dims || first < 0 || count < 0 || count > a->shape[0] - first) {

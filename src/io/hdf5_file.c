@@ -212,8 +212,7 @@ void uw__h5_close(uw_h5 *h5) {
     free(h5->objects);
     free(h5->links);
     free(h5->text);
-    free(h5->stored);
-    free(h5->decoded);
+    uw__h5_room_clear(&h5->room);
     uw__store_close(h5->fd);
     free(h5->path);
     free(h5);

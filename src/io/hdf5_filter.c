@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(UW_LIBDEFLATE)
+#include <libdeflate.h>
+#else
 #include <zlib.h>
+#endif
 
 #include "fileio.h"
 #include "hdf5_inside.h"
@@ -22,13 +26,36 @@ bool uw__h5_filter_known(uint32_t id) {
 /* ---- one filter: src [n] into dst [cap], the new size in *m; false when it does not decode ----
  */
 
-static bool inflate_all(const unsigned char *src, size_t n, unsigned char *dst, size_t cap,
-                        size_t *m) {
+#if defined(UW_LIBDEFLATE)
+/* Three times as fast as zlib on whole buffers; *inflater is made once per room. */
+static bool inflate_all(void **inflater, const unsigned char *src, size_t n, unsigned char *dst,
+                        size_t cap, size_t *m) {
+    return libdeflate_zlib_decompress(*inflater, src, n, dst, cap, m) == LIBDEFLATE_SUCCESS;
+}
+static bool make_inflater(void **inflater) {
+    if (!*inflater) *inflater = libdeflate_alloc_decompressor();
+    return *inflater;
+}
+void uw__h5_inflater_free(void *inflater) {
+    libdeflate_free_decompressor(inflater);
+}
+#else
+static bool inflate_all(void **inflater, const unsigned char *src, size_t n, unsigned char *dst,
+                        size_t cap, size_t *m) {
     uLongf out = (uLongf)cap;
+    (void)inflater;
     if (uncompress(dst, &out, src, (uLong)n) != Z_OK) return false;
     *m = (size_t)out;
     return true;
 }
+static bool make_inflater(void **inflater) {
+    (void)inflater;
+    return true;
+}
+void uw__h5_inflater_free(void *inflater) {
+    (void)inflater;
+}
+#endif
 
 static bool unshuffle(const unsigned char *src, size_t n, size_t element, unsigned char *dst,
                       size_t *m) {
@@ -79,7 +106,7 @@ static bool unblosc(const unsigned char *src, size_t n, unsigned char *dst, size
 
 /* ---- the pipeline ------------------------------------------------------------------------- */
 
-static bool make_room(unsigned char **buffer, size_t *cap, size_t bytes) {
+bool uw__h5_make_room(unsigned char **buffer, size_t *cap, size_t bytes) {
     if (*cap >= bytes) return true;
     unsigned char *grown = realloc(*buffer, bytes);
     if (!grown) return false;
@@ -88,18 +115,49 @@ static bool make_room(unsigned char **buffer, size_t *cap, size_t bytes) {
     return true;
 }
 
-uw_status uw__h5_unfilter(uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
-                          int64_t number, uw_err *err) {
-    const size_t room = (size_t)o->chunk_bytes + SLACK;
-    size_t n = (size_t)chunk->bytes, m = 0;
-    const char *kind = "";
-    if (!make_room(&h5->decoded, &h5->decoded_cap, room > n ? room : n) ||
-        !make_room(&h5->stored, &h5->stored_cap, room > n ? room : n)) {
-        return uw__no_memory(err, h5->path, room);
+/* What was made is the next filter's source. */
+static void swap_buffers(uw_h5_room *room) {
+    unsigned char *made = room->decoded;
+    const size_t cap = room->decoded_cap;
+    room->decoded = room->stored;
+    room->decoded_cap = room->stored_cap;
+    room->stored = made;
+    room->stored_cap = cap;
+}
+
+static bool undo(const uw__h5_filter *f, uw_h5_room *room, size_t n, unsigned char *dst, size_t cap,
+                 size_t *m) {
+    switch (f->id) {
+    case DEFLATE:
+        return inflate_all(&room->inflater, room->stored, n, dst, cap, m);
+    case SHUFFLE:
+        return n <= cap && unshuffle(room->stored, n, f->element_bytes, dst, m);
+    case FLETCHER32:
+        return n <= cap + 4 && fletcher32(room->stored, n, dst, m);
+    default:
+        return unblosc(room->stored, n, dst, cap, m);
     }
+}
+
+uw_status uw__h5_unfilter(const uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
+                          int64_t number, uw_h5_room *room, unsigned char *out,
+                          const unsigned char **made, uw_err *err) {
+    const size_t cap = (size_t)o->chunk_bytes + SLACK;
+    size_t n = (size_t)chunk->bytes, m = 0;
+    int32_t last = -1; /* the filter to be undone last: into out, if there is one */
+    const char *kind = "";
+    const size_t most = cap > n ? cap : n;
+    if (!uw__h5_make_room(&room->decoded, &room->decoded_cap, most) ||
+        !uw__h5_make_room(&room->stored, &room->stored_cap, most) ||
+        !make_inflater(&room->inflater)) {
+        return uw__no_memory(err, h5->path, most);
+    }
+    for (int32_t i = o->num_filters - 1; i >= 0; i--)
+        if (!(chunk->mask >> i & 1)) last = i;
+    *made = room->stored;
     for (int32_t i = o->num_filters - 1; i >= 0; i--) {
         const uw__h5_filter *f = &o->filters[i];
-        bool ok = false;
+        const bool direct = out && i == last;
         if (chunk->mask >> i & 1) continue;
         if (f->id == BLOSC) kind = "Blosc ";
 #if !defined(UW_BLOSC)
@@ -111,30 +169,19 @@ uw_status uw__h5_unfilter(uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk 
             return UW_EUNSUPPORTED;
         }
 #endif
-        switch (f->id) {
-        case DEFLATE:
-            ok = inflate_all(h5->stored, n, h5->decoded, room, &m);
-            break;
-        case SHUFFLE:
-            ok = unshuffle(h5->stored, n, f->element_bytes, h5->decoded, &m);
-            break;
-        case FLETCHER32:
-            ok = fletcher32(h5->stored, n, h5->decoded, &m);
-            break;
-        default:
-            ok = unblosc(h5->stored, n, h5->decoded, room, &m);
-            break;
-        }
-        if (!ok) goto corrupt;
-        unsigned char *swap = h5->stored; /* what was made is the next one's source */
-        const size_t swap_cap = h5->stored_cap;
-        h5->stored = h5->decoded;
-        h5->stored_cap = h5->decoded_cap;
-        h5->decoded = swap;
-        h5->decoded_cap = swap_cap;
+        if (!undo(f, room, n, direct ? out : room->decoded, direct ? (size_t)o->chunk_bytes : most,
+                  &m))
+            goto corrupt;
         n = m;
+        if (!direct) swap_buffers(room);
+        *made = direct ? out : room->stored;
     }
-    if (n == o->chunk_bytes) return UW_OK;
+    if (n != o->chunk_bytes) goto corrupt;
+    if (out && last < 0) { /* no filter was applied to this chunk */
+        memcpy(out, room->stored, n);
+        *made = out;
+    }
+    return UW_OK;
 corrupt:
     return uw__h5_refuse(h5, UW_EFORMAT, err, "%schunk %" PRId64 " of %s does not decode (corrupt)",
                          kind, number, o->array.name);

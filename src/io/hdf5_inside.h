@@ -113,6 +113,17 @@ typedef struct uw__h5_object {
     uw__h5_cached cache[UW__H5_LEVELS];
 } uw__h5_object;
 
+/* What decoding needs beside its output: one per thread. */
+struct uw_h5_room {
+    unsigned char *stored, *decoded; /* one chunk, before and after a filter */
+    size_t stored_cap, decoded_cap;
+    void *inflater;                  /* libdeflate's, made when needed */
+    unsigned char *slab;             /* rows of a chunk row, for the random reader */
+    size_t slab_cap;
+    const void *slab_of;             /* its map, NULL: none */
+    int64_t slab_number;
+};
+
 struct uw_h5 {
     int fd;
     uint64_t size;
@@ -123,10 +134,34 @@ struct uw_h5 {
     int32_t num_links, cap_links;
     uw__h5_object **objects;         /* [num_links], opened on demand */
     char *text;                      /* the attribute last asked for */
-    uint64_t held;           /* bytes of all slabs */
-    unsigned char *stored, *decoded; /* one chunk, before and after its filters */
-    size_t stored_cap, decoded_cap;
+    uint64_t held;                   /* bytes of all slabs and of what is kept */
+    struct uw_h5_room room;          /* of reading in order */
 };
+
+/* ---- hdf5.c ------------------------------------------------------------------------------- */
+
+/* Describe what name i leads to, once. */
+uw_status uw__h5_object_of(uw_h5 *h5, int32_t i, uw__h5_object **out, uw_err *err);
+/* Take bytes from what may be held of this file; false when that is too much. */
+bool uw__h5_hold(uw_h5 *h5, uint64_t bytes);
+/* Refuse an array whose chunk rows are too large to be held, else count one of them as held. */
+uw_status uw__h5_hold_slab(uw_h5 *h5, const uw__h5_object *o, uw_err *err);
+/* Find chunk `number` (row-major) and check that it was written and lies inside the file. */
+uw_status uw__h5_chunk_place(const uw_h5 *h5, uw__h5_object *o, int64_t number, uw__h5_chunk *out,
+                             uw_err *err);
+/* Read a placed chunk and undo its filters: into out [chunk_bytes], or, when out is NULL, into the
+ * room.  *made is where. */
+uw_status uw__h5_chunk_load(const uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
+                            int64_t number, uw_h5_room *room, unsigned char *out,
+                            const unsigned char **made, uw_err *err);
+/* Copy the part of decoded chunk `number` that lies inside the array into its chunk row's slab. */
+void uw__h5_chunk_spread(const uw__h5_object *o, int64_t number, const unsigned char *chunk,
+                         unsigned char *slab);
+
+/* ---- hdf5_map.c --------------------------------------------------------------------------- */
+
+/* Release what a room holds. */
+void uw__h5_room_clear(uw_h5_room *room);
 
 /* ---- hdf5_file.c -------------------------------------------------------------------------- */
 
@@ -175,8 +210,12 @@ uw_status uw__h5_chunk_find(const uw_h5 *h5, uw__h5_object *o, const int64_t *sc
 
 /* Say whether a filter is one that we undo. */
 bool uw__h5_filter_known(uint32_t id);
-/* Undo the filters of a chunk of h5->stored [bytes] into h5->decoded [o->chunk_bytes]. */
-uw_status uw__h5_unfilter(uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
-                          int64_t number, uw_err *err);
+/* Undo the filters of a chunk that lies in room->stored: into out [o->chunk_bytes], or, when out is
+ * NULL, into the room.  *made is where. */
+uw_status uw__h5_unfilter(const uw_h5 *h5, const uw__h5_object *o, const uw__h5_chunk *chunk,
+                          int64_t number, uw_h5_room *room, unsigned char *out,
+                          const unsigned char **made, uw_err *err);
+bool uw__h5_make_room(unsigned char **buffer, size_t *cap, size_t bytes);
+void uw__h5_inflater_free(void *inflater);
 
 #endif

@@ -5,6 +5,7 @@ target_link_options(damage_dataset PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -
   -Wl,--wrap=strdup -Wl,--wrap=mmap)
 uw_test(test_convert SOURCES unit/test_convert.c MODULES data LABELS unit)
 uw_test(test_hdf5 SOURCES unit/test_hdf5.c MODULES data LABELS unit)
+uw_test(test_dataset_hdf5 SOURCES unit/test_dataset_hdf5.c MODULES data LABELS unit)
 uw_test(test_folder SOURCES unit/test_folder.c MODULES data LABELS unit)
 uw_test(convert_stream SOURCES property/convert_stream.c MODULES data LABELS property)
 uw_test(alloc_hdf5 SOURCES property/alloc_hdf5.c MODULES data LABELS property)

@@ -23,6 +23,19 @@ static uw_status read_all(uw_err *err) {
     return s;
 }
 
+/* Without a conversion. */
+static uw_status in_place(uw_err *err) {
+    uw_dataset *data = (uw_dataset *)1;
+    unsigned char rows[2 * 16 * 16 * 3];
+    uw_status s = uw_dataset_open(from, &data, err);
+    if (s) assert_null(data);
+    for (int32_t i = 0; !s && i < uw_dataset_num_columns(data); i++)
+        s = uw_dataset_rows(data, i, 1, 0, 2, 2, rows, err);
+    if (!s) s = uw_dataset_verify(data, NULL, err);
+    uw_dataset_close(data);
+    return s;
+}
+
 static uw_status into_dataset(uw_err *err) {
     const uw_status s = uw_convert(NULL, from, to, UW_FORMAT_DATASET, false, NULL, err);
     if (!s) unlink(to);
@@ -62,6 +75,7 @@ static void test_memory_runs_out(void **state) {
     snprintf(from, sizeof from, "%s/data/malformed/ok.h5", check_vectors());
     snprintf(to, sizeof to, "%s", tempdir_file("to.uw"));
     check_all("read", read_all, 20);
+    check_all("in place", in_place, 20);
     check_all("convert", into_dataset, 40);
     check_all("summary", summary, 20);
     check_all("normaliser", normaliser, 20);
