@@ -74,7 +74,7 @@ typedef struct uw_train_config {
     float augment_per_window; /* fraction of windows with one look over all their frames */
     bool normalise_actions;   /* z-score per number; else the raw values */
     double holdout;           /* fraction of episodes kept for validation */
-    uw_precision precision;   /* of the arithmetic; weights are always f32 */
+    uw_precision precision;   /* of the operands of products; everything else is f32 */
     uint64_t seed;
     int32_t checkpoint_every; /* steps; 0 = automatic (about every 10 s worth, at least 10 per run) */
     int32_t gauge_every;      /* steps between log rows */

@@ -33,7 +33,7 @@ static void product(const attention_task *t, int32_t worker, bool trans_a, bool 
                             .ldb = ldb,
                             .c = c,
                             .ldc = ldc};
-    t->e->k->gemm(&g, uw__exec_gemm_scratch(t->e, worker));
+    uw__exec_gemm(t->e, &g, uw__exec_gemm_scratch(t->e, worker));
 }
 
 /* p [T, T] = softmax(scale q k^T), the future masked when causal. */

@@ -91,7 +91,7 @@ static void forward_chunk(void *arg, size_t index, int32_t worker) {
                             .bias = c->b,
                             .c = t->pre + at,
                             .ldc = c->out_c};
-    t->e->k->gemm(&g, uw__exec_gemm_scratch(t->e, worker));
+    uw__exec_gemm(t->e, &g, uw__exec_gemm_scratch(t->e, worker));
     if (c->gelu) t->e->k->gelu(t->act + at, t->pre + at, rows * c->out_c);
 }
 
@@ -133,7 +133,7 @@ static void backward_chunk(const conv_task *t, size_t first, size_t n, uw_real *
                                 .ldb = width,
                                 .c = dw,
                                 .ldc = width};
-        k->gemm(&g, scratch);
+        uw__exec_gemm(t->e, &g, scratch);
         k->colsum(db, dpre, rows, c->out_c, c->out_c, true);
     }
     if (t->dx) {
@@ -147,7 +147,7 @@ static void backward_chunk(const conv_task *t, size_t first, size_t n, uw_real *
                                 .ldb = width,
                                 .c = col,
                                 .ldc = width};
-        k->gemm(&g, scratch);
+        uw__exec_gemm(t->e, &g, scratch);
         for (size_t i = 0; i < n; i++)
             k->col2im(t->dx + (first + i) * in_reals(c), col + i * out_pixels(c) * width, &c->d);
     }

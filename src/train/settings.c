@@ -126,7 +126,8 @@ typedef enum key_kind {
 #define SEED_KEYS(X) X(seed, seed, "0 .. 2^64 - 1", "of weights, batches, looks and directions")
 #define WORD_KEYS(X)                                                                               \
     X(augment, augment, "none|colour|redraw", "looks of training frames")                          \
-    X(precision, precision, "f32|bf16", "of the arithmetic")                                       \
+    X(precision, precision, "f32|bf16",                                                            \
+      "of the operands of products; sums, weights, gradients, norms and losses are f32")           \
     X(input, model.input, "scaled|imagenet|floor_relative|columns|centred",                        \
       "what the encoder is fed")                                                                   \
     X(conv_norm, model.conv_norm, "none|batch", "BatchNorm after every convolution")               \
@@ -520,11 +521,6 @@ uw_status uw__settings_check(const uw_train_config *c, uw_err *err) {
         print_key(c, i, text, sizeof text);
         const uw_status s = uw_train_set(&copy, public_keys[i].name, text, err);
         if (s) return s;
-    }
-    if (c->precision == UW_PRECISION_BF16) {
-        uw_fail(err, UW_EUNSUPPORTED, "precision: bf16 is not in this build, wanted f32");
-        uw_err_fix(err, "set precision=f32");
-        return UW_EUNSUPPORTED;
     }
     if (c->batch % c->accumulate)
         return bad(err, "accumulate", "wanted a divisor of batch", "set batch to a multiple of it");

@@ -41,6 +41,7 @@ static void layout(uw_arena *arena, uw_trainer *t) {
     const size_t windows = micro_windows(&t->config);
 
     t->exec = uw__exec_layout(arena, t->ctx->kernels, t->ctx->pool, uw__net_extra_reals(&t->net));
+    t->exec.bf16 = t->config.precision == UW_PRECISION_BF16;
     t->params = uw_arena_alloc(arena, n, sizeof *t->params);
     t->buffers = uw_arena_alloc(arena, t->net.num_buffers, sizeof *t->buffers);
     t->grads = uw_arena_alloc(arena, n, sizeof *t->grads);

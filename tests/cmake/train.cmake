@@ -28,6 +28,8 @@ uw_test(test_redraw SOURCES unit/test_redraw.c MODULES train eval LABELS unit)
 uw_test(test_train_run SOURCES unit/test_train_run.c MODULES train LABELS unit)
 
 uw_test(train_same_bits SOURCES property/train_same_bits.c MODULES train LABELS property)
+uw_test(train_bf16 SOURCES property/train_bf16.c MODULES train LABELS property)
+uw_parity_isas(train_bf16 train_bf16)
 uw_test(train_damage SOURCES property/train_damage.c MODULES train LABELS property)
 uw_test(train_kill SOURCES property/train_kill.c MODULES train LABELS property)
 

@@ -117,6 +117,14 @@ static void lewm(void **state) {
     same_bits(&c, "lewm");
 }
 
+/* And with products in bf16. */
+static void lewm_bf16(void **state) {
+    (void)state;
+    uw_train_config c = tiny_lewm(STEPS);
+    c.precision = UW_PRECISION_BF16;
+    same_bits(&c, "lewm-bf16");
+}
+
 /* Counted in epochs: 14 episodes of 12 rows have 70 windows of 8, an epoch 8 whole batches of them;
  * the same bits as the same number of steps. */
 static void epochs(void **state) {
@@ -158,8 +166,9 @@ static int setup(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(robust_recipe), cmocka_unit_test(layouts), cmocka_unit_test(labelled),
-        cmocka_unit_test(lewm),          cmocka_unit_test(epochs),  cmocka_unit_test(seeds_differ)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(robust_recipe), cmocka_unit_test(layouts),
+                                       cmocka_unit_test(labelled),      cmocka_unit_test(lewm),
+                                       cmocka_unit_test(lewm_bf16),     cmocka_unit_test(epochs),
+                                       cmocka_unit_test(seeds_differ)};
     return cmocka_run_group_tests(tests, setup, tempdir_teardown);
 }

@@ -126,6 +126,7 @@ static void bad_values(void **state) {
     refuse("encoder", "resnet", "conv|vit|mlp", "");
     refuse("encoder", "", "conv|vit|mlp", "");
     refuse("encoder", "conv|vit", "conv|vit|mlp", "");
+    refuse("precision", "fp16", "f32|bf16", "");
     refuse("sigreg_per_step", "maybe", "true|false", "");
     refuse("seed", "-1", "seed: wanted", "");
     refuse("seed", "18446744073709551616", "seed: wanted", "");
@@ -165,7 +166,6 @@ static void cross_checks(void **state) {
         {"two_room", "encoder", "mlp", "encoder"},
         {"sensors", "augment", "colour", "augment"},
         {"lewm", "window", "5", "window"},
-        {"two_room", "precision", "bf16", "precision"},
         {"two_room", "readout", "state", "readout_weight"},
         {"two_room", "readout_weight", "1", "readout_weight"},
         {"lewm", "extra_frames", "8", "extra_frames"},
