@@ -20,9 +20,8 @@ JOBS = {
     'plan': ('plan-lewm', {'plan LeWM, CEM 300 x 30, all threads': ('plan', (300, 30)),
                            'plan LeWM, CEM 300 x 10, all threads': ('plan', (300, 10)),
                            'plan LeWM, iCEM 128 x 3, all threads': ('icem', (128, 3))}),
-    'train': ('train-lewm', {'LeWM training step, batch 16': ('full', 16), 'LeWM training step, batch 32': ('full', 32),
-                             'small64 training step, batch 128': ('small64', 128),
-                             'small128 training step, batch 128': ('small128', 128)}),
+    'train': ('train-lewm', {'train lewm full 16x4': ('full', 16), 'train lewm full 32x4': ('full', 32),
+                             'train lewm small64 128x4': ('small64', 128), 'train lewm small128 128x4': ('small128', 128)}),
 }
 INFERENCE = ['fp32', 'autocast', 'bf16', 'fp32+compile', 'bf16+compile', 'openvino', 'openvino-bf16']
 TRAINING = ['fp32', 'autocast', 'fp32+compile', 'autocast+compile']
