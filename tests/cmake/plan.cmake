@@ -19,3 +19,5 @@ foreach(solver IN ITEMS icem mppi predictive_sampling gradient pgd categorical_c
 endforeach()
 uw_test(parity_golden_solver_cem_lewm SOURCES parity/golden_solver_model.c MODULES plan io train LABELS parity)
 uw_parity_isas(parity_golden_solver_cem_lewm parity_golden_solver_cem_lewm)
+uw_test(parity_plan_bf16 SOURCES parity/plan_bf16.c MODULES plan io train LABELS parity)
+uw_parity_isas(parity_plan_bf16 parity_plan_bf16)
