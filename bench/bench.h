@@ -30,6 +30,7 @@ uw_status uw_bench_world(uw_context *ctx, bool quick, uw_bench_sink *sink, void 
 uw_status uw_bench_train(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_train_lewm(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
+uw_status uw_bench_encode(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_plan_lewm(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_realtime(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 
