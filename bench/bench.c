@@ -12,11 +12,12 @@ static const struct {
     {"train", uw_bench_train}, {"train-lewm", uw_bench_train_lewm}, {"plan", uw_bench_plan},
     {"encode", uw_bench_encode}, {"plan-lewm", uw_bench_plan_lewm},
     {"realtime", uw_bench_realtime},
+    {"loader", uw_bench_loader},
 };
 enum { NUM_BENCHES = sizeof benches / sizeof *benches };
 
 const char *const *uw_bench_names(void) {
-    static const char *const names[] = {"gemm", "kernels", "env", "train", "train-lewm", "plan", "encode", "plan-lewm", "realtime", NULL};
+    static const char *const names[] = {"gemm", "kernels", "env", "train", "train-lewm", "plan", "encode", "plan-lewm", "realtime", "loader", NULL};
     _Static_assert(sizeof names / sizeof *names == NUM_BENCHES + 1, "one name per bench");
     return names;
 }

@@ -33,5 +33,9 @@ uw_status uw_bench_plan(uw_context *ctx, bool quick, uw_bench_sink *sink, void *
 uw_status uw_bench_encode(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_plan_lewm(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_realtime(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
+uw_status uw_bench_loader(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
+/* The same of a recording of one's own. */
+uw_status uw_bench_loader_of(uw_context *ctx, const char *data, bool quick, uw_bench_sink *sink, void *cookie,
+                             uw_err *err);
 
 #endif

@@ -10,6 +10,7 @@ static const cli_option options[] = {
     {"quick", NULL, "fewer samples", NULL},
     {"peers", "FILE", "the peers' figures, as bench/side_by_side recorded them on this machine",
      NULL},
+    {"data", "FILE", "loader: measure this recording, of umwelt's or HDF5, instead", NULL},
     {0},
 };
 
@@ -59,7 +60,7 @@ static int run(cli *c) {
     const int code = only ? cli_name(c, "bench", only, names) : CLI_OK;
     if (code) return code;
     bench_print print = {.c = c};
-    const char *peers = cli_str(c, "peers", NULL);
+    const char *peers = cli_str(c, "peers", NULL), *data = cli_str(c, "data", NULL);
     if (peers) {
         json_error_t error;
         print.peers = json_load_file(peers, 0, &error);
@@ -81,7 +82,10 @@ static int run(cli *c) {
     for (; *names && !status; names++) {
         if (only && strcmp(only, *names)) continue;
         cli_say(c, "%s\n", *names);
-        status = uw_bench_run(c->ctx, *names, cli_flag(c, "quick"), sink, &print, &err);
+        if (data && !strcmp(*names, "loader"))
+            status = uw_bench_loader_of(c->ctx, data, cli_flag(c, "quick"), sink, &print, &err);
+        else
+            status = uw_bench_run(c->ctx, *names, cli_flag(c, "quick"), sink, &print, &err);
     }
     json_decref(print.peers);
     return status ? cli_fail(c, status, &err) : cli_finish(c);
@@ -94,7 +98,8 @@ const cli_verb cli_bench = {
     .about = "Measure this machine: arithmetic against the peak measured in the same run, the "
              "demo's training step, "
              "planning, and the world.  Nothing else should be running.",
-    .examples = "  umwelt bench\n  umwelt bench gemm --threads 1 --json\n",
+    .examples = "  umwelt bench\n  umwelt bench gemm --threads 1 --json\n"
+                "  umwelt bench loader --data recording.h5\n",
     .max_args = 1,
     .options = options,
     .run = run,
