@@ -10,8 +10,9 @@
 #include <string.h>
 
 enum {
-    WIDE_ROWS = 64, /* rows of patches or of hidden units at once: they stay in the second cache */
-    TAIL_ROWS = 16  /* pictures whose CLS go through the last layer together */
+    PATCH_ROWS = 64, /* patches read at once: they stay in the second cache */
+    QUERY_ROWS = 64, /* queries whose scores are held at once, in bf16 */
+    TAIL_ROWS = 16   /* pictures whose CLS go through the last layer together */
 };
 
 typedef struct vit_run {
@@ -31,9 +32,6 @@ static size_t dim_of(const uw_net *net) {
 }
 static size_t side_of(const uw_net *net) {
     return (size_t)(net->config.image_size / net->config.vit_patch);
-}
-static size_t tokens_of(const uw_net *net) {
-    return side_of(net) * side_of(net) + 1;
 }
 static size_t patch_reals(const uw_net *net) {
     return (size_t)net->config.vit_patch * (size_t)net->config.vit_patch * 3;
@@ -57,10 +55,16 @@ static size_t largest_fold(const uw_net *net) {
     return uw__max(dim * (patch_reals(net) + 1), out * (dim + 1));
 }
 
+static size_t packed_reals(size_t n, size_t k) {
+    return uw__gemm_packed_bytes(n, k) / sizeof(float);
+}
+
 size_t uw__vit_engine_extra(const uw_net *net) {
-    const size_t head = dim_of(net) / (size_t)net->config.vit_heads;
-    const size_t most = uw__max(largest_fold(net), uw__attention_scratch(tokens_of(net), head));
-    return most > UW_GEMM_SCRATCH ? most - UW_GEMM_SCRATCH : 0;
+    const size_t tokens = uw__vit_tokens(net), head = dim_of(net) / (size_t)net->config.vit_heads;
+    const size_t most = uw__max(largest_fold(net), uw__attention_scratch(tokens, head));
+    const size_t bf16 =
+        packed_reals(tokens, head) + packed_reals(head, tokens) + QUERY_ROWS * tokens;
+    return uw__max(bf16, most > UW_GEMM_SCRATCH ? most - UW_GEMM_SCRATCH : 0);
 }
 
 /* ---- layout -------------------------------------------------------------------------------- */
@@ -76,16 +80,15 @@ static uw_vit_weights layer_layout(uw_arena *arena, const uw_net *net, bool last
 }
 
 static uw_vit_lane lane_layout(uw_arena *arena, const uw_net *net) {
-    const size_t dim = dim_of(net), tokens = tokens_of(net);
-    const size_t rows = uw__max(tokens, TAIL_ROWS);
-    const size_t wide = uw__max(patch_reals(net), (size_t)net->config.vit_mlp_dim);
+    const size_t dim = dim_of(net), tokens = uw__vit_tokens(net), rows = uw__max(tokens, TAIL_ROWS);
+    const size_t wide = uw__max(rows * (size_t)net->config.vit_mlp_dim,
+                                TAIL_ROWS * (size_t)net->config.projector_dim);
     return (uw_vit_lane){
         .x = uw__take(arena, tokens * dim),
         .qkv = {uw__take(arena, tokens * 3 * dim), uw__take(arena, tokens * 3 * dim)},
         .n = uw__take(arena, rows * dim),
         .o = uw__take(arena, tokens * dim),
-        .wide = uw__take(arena,
-                         uw__max(WIDE_ROWS * wide, TAIL_ROWS * (size_t)net->config.projector_dim))};
+        .wide = uw__take(arena, uw__max(wide, PATCH_ROWS * patch_reals(net)))};
 }
 
 uw_vit_engine uw__vit_engine_layout(uw_arena *arena, const uw_net *net, size_t max_rows,
@@ -96,7 +99,7 @@ uw_vit_engine uw__vit_engine_layout(uw_arena *arena, const uw_net *net, size_t m
     uw_vit_engine v = {.net = net};
 
     v.patch = uw__packed_layout(arena, false, patch_reals(net), dim, true);
-    v.start = uw__take(arena, tokens_of(net) * dim);
+    v.start = uw__take(arena, uw__vit_tokens(net) * dim);
     v.layer = uw_arena_alloc(arena, layers, sizeof *v.layer);
     for (size_t i = 0; i < layers; i++) {
         const uw_vit_weights w = layer_layout(arena, net, i + 1 == layers);
@@ -116,7 +119,6 @@ uw_vit_engine uw__vit_engine_layout(uw_arena *arena, const uw_net *net, size_t m
 
 /* ---- weights ------------------------------------------------------------------------------- */
 
-enum { EMBED_TENSORS = 4, LAYER_TENSORS = 16 };
 /* Order of a layer's tensors in the table, weights; biases follow. */
 enum { NORM1 = 0, QUERY = 2, KEY = 4, VALUE = 6, OUT = 8, NORM2 = 10, UP = 12, DOWN = 14 };
 
@@ -129,9 +131,8 @@ static void fill(const uw_vit_engine *v, const uw_exec *e, uw_packed *p, const f
     uw__packed_fill(p, e->k, w, p->in, b);
 }
 
-/* w, b = a layer behind a norm's scale and shift: w (gamma n + beta) + b = (w gamma) n + (w beta +
- * b).
- */
+/* w, b = a layer behind a norm's scale and shift: its weights times gamma, and what they make of
+ * beta on top of its bias. */
 static void fold_norm(const uw_linear *l, const uw_layernorm *norm, float *w, float *b) {
     for (size_t o = 0; o < l->out; o++) {
         double shift = (double)l->b[o];
@@ -189,8 +190,7 @@ static void fill_patch(const uw_vit_engine *v, const uw_exec *e, const float *pa
 static void fill_projector(uw_vit_engine *v, const uw_exec *e, const float *params,
                            const float *buffers) {
     const int32_t at = v->net->at_projector;
-    const int32_t norm_at =
-        v->net->at_encoder + EMBED_TENSORS + LAYER_TENSORS * v->net->config.vit_layers;
+    const int32_t norm_at = uw__vit_layer_at(v->net, v->net->config.vit_layers);
     const uw_layernorm norm = uw__bind_layernorm(v->net, norm_at, VIT_EPS, params, NULL);
     const uw_linear first = uw__bind_linear(v->net, at, true, params, NULL);
     float *w = e->scratch, *b = w + first.in * first.out;
@@ -218,11 +218,11 @@ void uw__vit_engine_fill(uw_vit_engine *v, const uw_exec *e, const float *params
     v->patch.bf16 = e->bf16;
     fill_patch(v, e, params);
     memcpy(v->start, uw__bind(net, net->at_encoder + 1, params),
-           tokens_of(net) * dim_of(net) * sizeof *cls);
+           uw__vit_tokens(net) * dim_of(net) * sizeof *cls);
     for (size_t i = 0; i < dim_of(net); i++) v->start[i] += cls[i];
     for (int32_t i = 0; i < layers; i++) {
         uw_vit_weights *w = &v->layer[i];
-        const int32_t at = net->at_encoder + EMBED_TENSORS + LAYER_TENSORS * i;
+        const int32_t at = uw__vit_layer_at(net, i);
         const bool last = i + 1 == layers;
         fill_behind_norm(v, e, &w->qkv, at + NORM1, at + (last ? KEY : QUERY), last ? 2 : 3,
                          params);
@@ -305,7 +305,7 @@ static void embed(const vit_part *t) {
     memcpy(t->x + at * dim, t->v->start + at * dim, t->count * dim * sizeof *t->x);
     if (at == 0) at = 1;
     for (size_t rows; at < end; at += rows) {
-        rows = end - at < WIDE_ROWS ? end - at : WIDE_ROWS;
+        rows = end - at < PATCH_ROWS ? end - at : PATCH_ROWS;
         for (size_t r = 0; r < rows; r++) read_patch(t, at + r, t->wide + r * reals);
         add_product(t, &t->v->patch, t->wide, rows, t->x + at * dim);
     }
@@ -325,6 +325,37 @@ static void project_rows(const vit_part *t, int32_t layer) {
     uw__packed_run(&w->q, t->k, &g, t->scratch);
 }
 
+/* One head by products of bf16: keys and values are laid out once, then a few queries at a time. */
+static void attend_bf16(const vit_part *t, const uw_attention_args *a) {
+    float *keys = t->scratch + UW_GEMM_SCRATCH;
+    float *values = keys + packed_reals(a->tokens, a->head_dim);
+    float *s = values + packed_reals(a->head_dim, a->tokens);
+    t->k->gemm_bf16_pack(keys, a->k, a->ld_kv, true, a->tokens, a->head_dim);
+    t->k->gemm_bf16_pack(values, a->v, a->ld_kv, false, a->head_dim, a->tokens);
+    for (size_t r = 0, rows; r < a->rows; r += rows) {
+        rows = a->rows - r < QUERY_ROWS ? a->rows - r : QUERY_ROWS;
+        const uw_gemm_args scores = {.m = rows,
+                                     .n = a->tokens,
+                                     .k = a->head_dim,
+                                     .a = a->q + r * a->ld_q,
+                                     .lda = a->ld_q,
+                                     .packed = keys,
+                                     .c = s,
+                                     .ldc = a->tokens};
+        const uw_gemm_args picked = {.m = rows,
+                                     .n = a->head_dim,
+                                     .k = a->tokens,
+                                     .a = s,
+                                     .lda = a->tokens,
+                                     .packed = values,
+                                     .c = a->o + r * a->ld_o,
+                                     .ldc = a->ld_o};
+        t->k->gemm_bf16(&scores, t->scratch);
+        t->k->softmax(s, rows, a->tokens, a->tokens, a->scale, false);
+        t->k->gemm_bf16(&picked, t->scratch);
+    }
+}
+
 /* o [count, dim] of rows first .. first + count, all heads. */
 static void attend(const vit_part *t, int32_t layer, size_t count, float *o) {
     const size_t dim = dim_of(t->v->net), heads = (size_t)t->v->net->config.vit_heads;
@@ -332,7 +363,7 @@ static void attend(const vit_part *t, int32_t layer, size_t count, float *o) {
     const float *qkv = t->qkv[layer % 2];
     for (size_t h = 0; h < heads; h++) {
         const uw_attention_args a = {.rows = count,
-                                     .tokens = tokens_of(t->v->net),
+                                     .tokens = uw__vit_tokens(t->v->net),
                                      .head_dim = head_dim,
                                      .q = qkv + 3 * t->first * dim + h * head_dim,
                                      .ld_q = 3 * dim,
@@ -342,17 +373,10 @@ static void attend(const vit_part *t, int32_t layer, size_t count, float *o) {
                                      .o = o + h * head_dim,
                                      .ld_o = dim,
                                      .scale = (float)(1 / sqrt((double)head_dim))};
-        t->k->attention(&a, t->scratch);
-    }
-}
-
-/* x += MLP(LN(x)) for `rows` rows. */
-static void mlp(const vit_part *t, const uw_vit_weights *w, float *x, size_t rows) {
-    const size_t dim = dim_of(t->v->net);
-    for (size_t at = 0, count; at < rows; at += count, x += count * dim) {
-        count = rows - at < WIDE_ROWS ? rows - at : WIDE_ROWS;
-        normalise(t, x, count);
-        up_and_down(t, &w->up, &w->down, count, x, true);
+        if (t->v->bf16)
+            attend_bf16(t, &a);
+        else
+            t->k->attention(&a, t->scratch);
     }
 }
 
@@ -366,7 +390,8 @@ static void run_phase(const vit_part *t, int32_t phase) {
         float *x = t->x + t->first * dim_of(t->v->net);
         attend(t, phase - 1, t->count, t->o);
         add_product(t, &w->out, t->o, t->count, x);
-        mlp(t, w, x, t->count);
+        normalise(t, x, t->count);
+        up_and_down(t, &w->up, &w->down, t->count, x, true);
     }
     project_rows(t, phase);
 }
@@ -387,7 +412,7 @@ static vit_part part_of(const vit_run *r, size_t image, int32_t worker, int32_t 
                       .o = own->o,
                       .wide = own->wide,
                       .scratch = uw__exec_gemm_scratch(r->e, worker),
-                      .count = tokens_of(r->v->net)};
+                      .count = uw__vit_tokens(r->v->net)};
 }
 
 /* Attention of CLS in the last layer: what the tail goes on from. */
@@ -423,7 +448,8 @@ static void tail(void *arg, size_t index, int32_t worker) {
     float *x = v->cls_x + first * dim, *z = r->z + first * (size_t)v->net->config.latent_dim;
 
     add_product(&t, &w->out, v->cls_o + first * dim, rows, x);
-    mlp(&t, w, x, rows);
+    normalise(&t, x, rows);
+    up_and_down(&t, &w->up, &w->down, rows, x, true);
     normalise(&t, x, rows);
     if (v->project[1].w) {
         up_and_down(&t, &v->project[0], &v->project[1], rows, z, false);
