@@ -5,6 +5,9 @@
 umwelt_build_packages="gcc libc6-dev cmake ninja-build pkg-config libjansson-dev libzstd-dev libxxhash-dev \
 zlib1g-dev libpng-dev libjpeg62-turbo-dev libgif-dev libyaml-dev libmicrohttpd-dev libhdf5-dev libblosc-dev libdeflate-dev librandom123-dev libchipmunk-dev"
 umwelt_test_packages="libcmocka-dev python3 python3-numpy python3-cffi python3-pytest chromium mandoc"
+# Beside ours, of another architecture (dpkg --add-architecture arm64): cmake --preset neon.
+umwelt_arm64_packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libjansson-dev:arm64 libxxhash-dev:arm64 zlib1g-dev:arm64 \
+libcmocka-dev:arm64"
 
 need_packages() {
     missing=""
