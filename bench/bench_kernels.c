@@ -68,6 +68,10 @@ static void do_add(bench *b) {
 static void do_u8_affine(bench *b) {
     b->k->u8_affine(b->v[2], b->bytes, 1 / 127.5f, -1, N);
 }
+static void do_u8_relative(bench *b) {
+    static const uint8_t floor[3] = {1, 2, 3};
+    b->k->u8_relative(b->v[2], b->bytes, 0, floor, 1, N / 4);
+}
 static void do_dot(bench *b) {
     b->v[2][0] = (float)b->k->dot(b->v[0], b->v[1], N);
 }
@@ -123,6 +127,7 @@ static const struct {
     {UW_OP_axpy, N, do_axpy},
     {UW_OP_add, N, do_add},
     {UW_OP_u8_affine, N, do_u8_affine},
+    {UW_OP_u8_relative, N, do_u8_relative},
     {UW_OP_dot, N, do_dot},
     {UW_OP_colsum, N, do_colsum},
     {UW_OP_sqdist, N, do_sqdist},

@@ -256,6 +256,10 @@ typedef void uw_adamw_fn(uw_real *w, uw_real *m, uw_real *v, const uw_real *g, s
                          const uw_adamw_args *a);
 /* y[i] = (u8 -> real) * scale + shift. */
 typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_real shift, size_t n);
+/* y [rows, n, 4] = 2 d and 2 |d| of pixels rgb [rows, n, 3] with row stride ld, d = (rgb - floor) / 255.
+ * The same bits for every variant. */
+typedef void uw_u8_relative_fn(uw_real *y, const uint8_t *rgb, size_t ld, const uint8_t floor[3],
+                               size_t rows, size_t n);
 
 /* One line per operation: field, function type.  The table, doctor and the parity tests come from it. */
 #define UW_KERNEL_MAP(X) \
@@ -305,7 +309,8 @@ typedef void uw_u8_affine_fn(uw_real *y, const uint8_t *x, uw_real scale, uw_rea
     X(sigreg_sums, uw_sigreg_sums_fn)               \
     X(sigreg_backward, uw_sigreg_backward_fn)       \
     X(adamw, uw_adamw_fn)                           \
-    X(u8_affine, uw_u8_affine_fn)
+    X(u8_affine, uw_u8_affine_fn)                   \
+    X(u8_relative, uw_u8_relative_fn)
 
 enum {
 #define X(field, type) UW_OP_##field,

@@ -49,10 +49,7 @@ size_t uw__net_extra_reals(const uw_net *net) {
     size_t extra = 0;
 
     if (cfg->encoder == UW_ENCODER_CONV) {
-        for (int32_t i = 0; i < cfg->conv_layers; i++) {
-            const uw_conv c = uw__conv_encoder_layer(net, i, NULL, NULL);
-            extra = uw__max(extra, uw__conv_extra(&c));
-        }
+        extra = uw__conv_encoder_extra(net);
     } else if (cfg->encoder == UW_ENCODER_VIT) {
         const uw_conv c = uw__vit_patch_layer(net, NULL, NULL);
         extra = uw__max(uw__conv_extra(&c), uw__vit_layer_extra(net));

@@ -78,14 +78,26 @@ static size_t chunk_rows(const uw_encode_acts *acts, size_t at) {
     return acts->rows - at < acts->chunk ? acts->rows - at : acts->chunk;
 }
 
+/* What is there from row `at` on. */
+static uw_pictures input_at(const uw_net *net, const uw_encode_acts *acts, size_t at) {
+    const size_t side = (size_t)net->config.image_size;
+    uw_pictures in = acts->in;
+    if (in.frames)
+        in.frames += at * side * side * 3;
+    else
+        in.x += at * net->input_reals;
+    return in;
+}
+
 static void encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
                             uw_encode_acts *acts, size_t at) {
     const size_t rows = chunk_rows(acts, at);
-    const uw_real *x = acts->x + at * net->input_reals;
+    const uw_pictures in = input_at(net, acts, at);
+    const uw_real *x = in.x;
     uw_real *f = acts->f + at * (size_t)net->feature_dim;
     switch (net->config.encoder) {
     case UW_ENCODER_CONV:
-        uw__conv_encoder_forward(e, net, params, acts->buffers, &acts->conv, x, rows, acts->train,
+        uw__conv_encoder_forward(e, net, params, acts->buffers, &acts->conv, in, rows, acts->train,
                                  f);
         break;
     case UW_ENCODER_VIT:
@@ -103,11 +115,12 @@ static void encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *
 static void encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                              uw_encode_acts *acts, size_t at, uw_real *grads) {
     const size_t rows = chunk_rows(acts, at);
-    const uw_real *x = acts->x + at * net->input_reals;
+    const uw_pictures in = input_at(net, acts, at);
+    const uw_real *x = in.x;
     const uw_real *df = acts->df + at * (size_t)net->feature_dim;
     switch (net->config.encoder) {
     case UW_ENCODER_CONV:
-        uw__conv_encoder_backward(e, net, params, &acts->conv, x, df, rows, grads);
+        uw__conv_encoder_backward(e, net, params, acts->buffers, &acts->conv, in, df, rows, grads);
         break;
     case UW_ENCODER_VIT:
         uw__vit_encoder_backward(e, net, params, &acts->vit, x, df, rows, grads);
@@ -123,12 +136,11 @@ static void encoder_backward(const uw_exec *e, const uw_net *net, const uw_real 
 
 /* ---- the pass ------------------------------------------------------------------------------ */
 
-void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                        uw_real *buffers, uw_encode_acts *acts, const uw_real *x, size_t rows,
-                        bool train, uw_real *z) {
+static void forward(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
+                    uw_encode_acts *acts, uw_pictures in, size_t rows, bool train, uw_real *z) {
     acts->rows = rows;
     acts->train = train;
-    acts->x = x;
+    acts->in = in;
     acts->buffers = buffers;
     for (size_t at = 0; at < rows; at += acts->chunk) encoder_forward(e, net, params, acts, at);
     if (has_projector(net))
@@ -136,6 +148,23 @@ void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *para
                               buffers, &acts->projector, acts->f, rows, train, z);
     else
         memcpy(z, acts->f, rows * (size_t)net->feature_dim * sizeof *z);
+}
+
+void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
+                        uw_real *buffers, uw_encode_acts *acts, const uw_real *x, size_t rows,
+                        bool train, uw_real *z) {
+    forward(e, net, params, buffers, acts, (uw_pictures){.x = x}, rows, train, z);
+}
+
+bool uw__net_takes_frames(const uw_net *net) {
+    return net->config.encoder == UW_ENCODER_CONV && !sees_batch(net);
+}
+
+void uw__encode_forward_frames(const uw_exec *e, const uw_net *net, const uw_real *params,
+                               uw_real *buffers, uw_encode_acts *acts, const uint8_t *frames,
+                               size_t rows, bool train, uw_real *z) {
+    UW_ASSERT(uw__net_takes_frames(net));
+    forward(e, net, params, buffers, acts, (uw_pictures){.frames = frames}, rows, train, z);
 }
 
 void uw__encode_backward(const uw_exec *e, const uw_net *net, const uw_real *params,

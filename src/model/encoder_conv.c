@@ -1,9 +1,10 @@
-/* The convolutional encoder: strided convolutions with GELU over NHWC pictures, with or without
- * BatchNorm between the two; its rows are pixels, so that one layer of it serves both places.
+/* The convolutional encoder: strided convolutions with GELU over NHWC pictures.  With BatchNorm
+ * between the two, whose rows are pixels, every layer sees the whole batch; without, a stack takes
+ * pictures through all of them (conv_stack.h).
  *
  * Trap: the features are flattened channel-major, [C, y, x], as PyTorch's flatten of NCHW does; the
  * activations are pixel-major. */
-#include "parts.h"
+#include "conv_stack.h"
 
 enum { FLATTEN_BLOCK = 16 }; /* pictures per task */
 
@@ -52,9 +53,23 @@ static size_t layer_reals(const uw_conv *c) {
     return c->d.out_y * c->d.out_x * c->out_c;
 }
 
+size_t uw__conv_encoder_extra(const uw_net *net) {
+    size_t extra = 0;
+    if (!has_norm(net)) return uw__conv_stack_extra(net);
+    for (int32_t i = 0; i < net->config.conv_layers; i++) {
+        const uw_conv c = uw__conv_encoder_layer(net, i, NULL, NULL);
+        extra = uw__max(extra, uw__conv_extra(&c));
+    }
+    return extra;
+}
+
 void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
                              uw_conv_acts *acts) {
     size_t widest = 0, work = 0;
+    if (!has_norm(net)) {
+        uw__conv_stack_layout(arena, net, max_rows, backward, acts);
+        return;
+    }
     for (int32_t i = 0; i < net->config.conv_layers; i++) {
         const uw_conv c = uw__conv_encoder_layer(net, i, NULL, NULL);
         widest = uw__max(widest, layer_reals(&c));
@@ -71,7 +86,6 @@ void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows
         } else { /* layers take turns in the two buffers, GELU in place */
             acts->pre[i] = acts->act[i] = acts->d[i % 2];
         }
-        if (!has_norm(net)) continue;
         acts->conv[i] = backward ? uw__take(arena, max_rows * layer_reals(&c)) : acts->pre[i];
         acts->mean[i] = uw__take(arena, c.out_c);
         acts->rstd[i] = uw__take(arena, c.out_c);
@@ -111,15 +125,18 @@ static void unflatten_block(void *arg, size_t index, int32_t worker) {
 }
 
 void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                              uw_real *buffers, uw_conv_acts *acts, const uw_real *x, size_t rows,
+                              uw_real *buffers, uw_conv_acts *acts, uw_pictures in, size_t rows,
                               bool train, uw_real *f) {
     const int32_t layers = net->config.conv_layers;
     uw_conv c = {0};
+    if (!has_norm(net)) {
+        uw__conv_stack_forward(e, net, params, buffers, acts, in, rows, f);
+        return;
+    }
     for (int32_t i = 0; i < layers; i++) {
         c = uw__conv_encoder_layer(net, i, params, NULL);
-        uw__conv_forward(e, &c, has_norm(net) ? acts->conv[i] : acts->pre[i], acts->act[i],
-                         i ? acts->act[i - 1] : x, rows, acts->work);
-        if (!has_norm(net)) continue;
+        uw__conv_forward(e, &c, acts->conv[i], acts->act[i], i ? acts->act[i - 1] : in.x, rows,
+                         acts->work);
         const uw_batchnorm norm =
             uw__bind_batchnorm(net, tensor_at(net, i) + 2, params, buffers, NULL);
         uw__batchnorm_forward(e, &norm, acts->pre[i], acts->mean[i], acts->rstd[i], acts->conv[i],
@@ -136,31 +153,32 @@ void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real
 }
 
 void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                               uw_conv_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
-                               uw_real *grads) {
+                               const uw_real *buffers, uw_conv_acts *acts, uw_pictures in,
+                               const uw_real *df, size_t rows, uw_real *grads) {
     const int32_t layers = net->config.conv_layers;
     const uw_conv last = uw__conv_encoder_layer(net, layers - 1, NULL, NULL);
     uw_real *d = acts->d[0], *next = acts->d[1];
+    if (!has_norm(net)) {
+        uw__conv_stack_backward(e, net, params, buffers, acts, in, df, rows, grads);
+        return;
+    }
     flatten_task t = {.features = (uw_real *)df,
                       .pictures = d,
                       .rows = rows,
                       .pixels = last.d.out_y * last.d.out_x,
                       .channels = last.out_c};
-
     uw__pool_run(uw__exec_pool(e, rows * layer_reals(&last)), uw__num_blocks(rows, FLATTEN_BLOCK),
                  unflatten_block, &t);
     for (int32_t i = layers - 1; i >= 0; i--) {
         const uw_conv c = uw__conv_encoder_layer(net, i, params, grads);
-        if (has_norm(net)) {
-            const uw_batchnorm norm =
-                uw__bind_batchnorm(net, tensor_at(net, i) + 2, params, NULL, grads);
-            uw__map_backward(e, e->k->gelu_backward, d, d, acts->pre[i], rows * layer_reals(&c));
-            uw__batchnorm_backward(e, &norm, d, d, acts->conv[i], acts->mean[i], acts->rstd[i],
-                                   rows * c.d.out_y * c.d.out_x);
-        }
+        const uw_batchnorm norm =
+            uw__bind_batchnorm(net, tensor_at(net, i) + 2, params, NULL, grads);
+        uw__map_backward(e, e->k->gelu_backward, d, d, acts->pre[i], rows * layer_reals(&c));
+        uw__batchnorm_backward(e, &norm, d, d, acts->conv[i], acts->mean[i], acts->rstd[i],
+                               rows * c.d.out_y * c.d.out_x);
         /* nobody asks for the gradient of the picture itself */
-        uw__conv_backward(e, &c, i ? next : NULL, d, acts->pre[i], i ? acts->act[i - 1] : x, rows,
-                          acts->work);
+        uw__conv_backward(e, &c, i ? next : NULL, d, acts->pre[i], i ? acts->act[i - 1] : in.x,
+                          rows, acts->work);
         uw_real *swap = d;
         d = next;
         next = swap;

@@ -83,6 +83,14 @@ size_t uw__encode_chunk(const uw_net *net, size_t rows);
 void uw__encode_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
                         uw_real *buffers, uw_encode_acts *acts, const uw_real *x, size_t rows,
                         bool train, uw_real *z);
+/* Return whether an encoder prepares pictures itself, few at a time, so that a whole batch of them is
+ * never stored in reals. */
+bool uw__net_takes_frames(const uw_net *net);
+/* The same latents from frames [rows, Y, X, 3] u8, for an encoder that takes them; the backward reads
+ * them again. */
+void uw__encode_forward_frames(const uw_exec *e, const uw_net *net, const uw_real *params,
+                               uw_real *buffers, uw_encode_acts *acts, const uint8_t *frames,
+                               size_t rows, bool train, uw_real *z);
 /* Accumulate into grads [num_params] from dz [rows, D] of the last train-mode forward on acts. */
 void uw__encode_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
                          uw_encode_acts *acts, const uw_real *dz, uw_real *grads);

@@ -26,6 +26,24 @@ static inline size_t uw__max(size_t a, size_t b) {
     return a > b ? a : b;
 }
 
+/* ---- pictures ------------------------------------------------------------------------------------------ */
+
+/* Prepare one picture, frame [Y, X, 3] u8 -> x [Y, X, channels]. */
+void uw__prepare_picture(const uw_kernels *k, const uw_net *net, const uw_real *buffers,
+                         const uint8_t *frame, uw_real *x);
+/* The floor of a picture, to which UW_INPUT_FLOOR_RELATIVE is relative: the lower median per channel. */
+void uw__prepare_floor(const uint8_t *frame, size_t pixels, uint8_t floor[3]);
+enum { UW_MAX_PATCH = 64 };
+/* Return whether a prepared picture is mostly zeros and a first layer of sizes d cuts it into patches. */
+bool uw__prepares_patches(const uw_net *net, const uw_conv_dims *d);
+/* Find the patches that are not all floor, in order: places [out_y * out_x].  Return their number. */
+size_t uw__prepare_places(const uw_conv_dims *d, const uint8_t *frame, const uint8_t floor[3],
+                          uint32_t *places);
+/* Prepare them: col [count, kernel * kernel * 4], rows of the prepared picture's im2col. */
+void uw__prepare_patches(const uw_kernels *k, const uw_conv_dims *d, const uint8_t *frame,
+                         const uint8_t floor[3], const uint32_t *places, size_t count,
+                         uw_real *col);
+
 /* ---- projector: Linear, BatchNorm, GELU, Linear (or one Linear) --------------------------------------- */
 
 typedef struct uw_projector_acts {
@@ -55,19 +73,33 @@ typedef struct uw_conv_acts {
     uw_real *conv[UW_MAX_CONV_LAYERS], *mean[UW_MAX_CONV_LAYERS], *rstd[UW_MAX_CONV_LAYERS];
     uw_real *d[2]; /* gradients, the larger of two neighbouring layers */
     uw_real *work;
+    /* without (conv_stack.h): weights laid out for both directions, their gradients per group */
+    void *to[UW_MAX_CONV_LAYERS], *from[UW_MAX_CONV_LAYERS];
+    uw_real *partials;
+    /* the patches of layer 0 that are not zero, when it has patches: pre and act hold their rows alone */
+    uint32_t *places, *num_places; /* [rows, y x], [rows] */
+    uint8_t *floor;                /* [rows, 3] */
+    uw_real *flat_pre, *flat_act;  /* what the others are: [O], [y x, O] */
 } uw_conv_acts;
 
 /* Return the sizes of layer i; the numbers are bound when params is not NULL. */
 uw_conv uw__conv_encoder_layer(const uw_net *net, int32_t i, const uw_real *params, uw_real *grads);
 void uw__conv_encoder_layout(uw_arena *arena, const uw_net *net, size_t max_rows, bool backward,
                              uw_conv_acts *acts);
+/* Pictures as the encoder takes them: prepared, or (x NULL) as they were recorded. */
+typedef struct uw_pictures {
+    const uw_real *x;      /* [rows, input_reals] */
+    const uint8_t *frames; /* [rows, Y, X, 3] */
+} uw_pictures;
 /* train and buffers: of BatchNorm, as uw__encode_forward has them. */
 void uw__conv_encoder_forward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                              uw_real *buffers, uw_conv_acts *acts, const uw_real *x, size_t rows,
+                              uw_real *buffers, uw_conv_acts *acts, uw_pictures in, size_t rows,
                               bool train, uw_real *f);
 void uw__conv_encoder_backward(const uw_exec *e, const uw_net *net, const uw_real *params,
-                               uw_conv_acts *acts, const uw_real *x, const uw_real *df, size_t rows,
-                               uw_real *grads);
+                               const uw_real *buffers, uw_conv_acts *acts, uw_pictures in,
+                               const uw_real *df, size_t rows, uw_real *grads);
+/* Return the reals per worker that it needs. */
+size_t uw__conv_encoder_extra(const uw_net *net);
 
 /* One ViT layer.  Q tokens of a frame's T are wanted: all, or CLS alone in the last layer.  In inference only
  * the residual stream is there: next is x, and cls in the last layer. */
@@ -213,7 +245,7 @@ struct uw_encode_acts {
     size_t chunk;     /* rows whose activations the encoder keeps */
     size_t rows;      /* of the last forward */
     bool train;       /* how it ran */
-    const uw_real *x; /* its input, borrowed */
+    uw_pictures in;   /* its input, borrowed */
     uw_real *buffers; /* its buffers, borrowed */
     uw_real *f, *df;  /* [rows, F] features and their gradient */
     uw_conv_acts conv;

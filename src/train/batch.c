@@ -14,13 +14,14 @@ static uw_batch *layout(uw_arena *arena, const uw_net *net, const uw_feed *feed,
                         size_t extra, bool inputs, int32_t num_workers) {
     const size_t rows = inputs ? windows * feed->window + extra : 0, items = windows + extra;
     const size_t moves = windows * (feed->window - 1);
+    const size_t prepared = uw__net_takes_frames(net) ? 0 : rows * net->input_reals;
     uw_batch tmp = {.windows = windows, .extra = extra};
     uw_batch *b = uw_arena_alloc(arena, 1, sizeof *b);
     tmp.picks = uw_arena_alloc(arena, items, sizeof *tmp.picks);
     tmp.status = uw_arena_alloc(arena, items, sizeof *tmp.status);
     tmp.frames = uw_arena_alloc(arena, rows, feed->frame_bytes);
     tmp.temp = uw_arena_alloc(arena, (size_t)num_workers, feed->temp_bytes);
-    tmp.x = uw_arena_alloc(arena, rows * net->input_reals, sizeof *tmp.x);
+    tmp.x = uw_arena_alloc(arena, prepared, sizeof *tmp.x);
     tmp.a = uw_arena_alloc(arena, moves * (size_t)net->action_in, sizeof *tmp.a);
     tmp.y = uw_arena_alloc(arena, rows * (size_t)net->config.readout_dim, sizeof *tmp.y);
     if (b && !arena->failed) *b = tmp;
@@ -245,7 +246,7 @@ static uw_status load(const uw_exec *e, load_args *a, size_t items, uw_err *err)
         uw_err_fix(err, "continue with --resume");
         return first;
     }
-    if (a->feed->pixels >= 0) {
+    if (a->feed->pixels >= 0 && !uw__net_takes_frames(a->net)) {
         const size_t rows = b->windows * a->feed->window + (items - b->windows);
         uw__net_prepare(e, a->net, a->buffers, b->frames, rows, b->x);
     }
@@ -352,7 +353,8 @@ uw_status uw__batch_load_rows(const uw_exec *e, const uw_net *net, const uw_feed
         load_row(&r, i, 0);
         if (batch->status[i]) return (uw_status)batch->status[i];
     }
-    if (feed->pixels >= 0) uw__net_prepare(e, net, buffers, batch->frames, (size_t)count, batch->x);
+    if (feed->pixels >= 0 && !uw__net_takes_frames(net))
+        uw__net_prepare(e, net, buffers, batch->frames, (size_t)count, batch->x);
     return UW_OK;
 }
 

@@ -47,7 +47,7 @@ typedef struct uw_batch {
     int *status;        /* [B + E] what reading each of them said */
     uint8_t *frames;    /* [B * T + E, Y, X, 3], with pictures */
     unsigned char *temp; /* [workers, temp_bytes] */
-    uw_real *x;         /* [B * T + E, input_reals] */
+    uw_real *x;         /* [B * T + E, input_reals], unless the network takes frames as they are */
     uw_real *a;         /* [B, T - 1, action_in] */
     uw_real *y;         /* [B * T + E, readout_dim], z-scored labels */
 } uw_batch;
@@ -65,8 +65,8 @@ uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i)
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                          const uw_train_config *config, const uw_real *buffers, int64_t step,
                          int32_t micro, uw_batch *batch, uw_err *err);
-/* Load rows first .. first + count - 1 of an episode as recorded: batch->x [count, input_reals], at most as
- * many as the batch has room for. */
+/* Load rows first .. first + count - 1 of an episode as recorded: batch->x [count, input_reals], or
+ * batch->frames, at most as many as the batch has room for. */
 uw_status uw__batch_load_rows(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                               const uw_real *buffers, int64_t episode, int64_t first, int64_t count,
                               uw_batch *batch, uw_err *err);

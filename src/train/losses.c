@@ -33,8 +33,9 @@ struct uw_loss_state {
     uw_real *next, *dnext;     /* [B, T-1, D] all but the first latent: inverse dynamics */
     uw_real *guess, *dguess;   /* [B, T-1, A] */
     uw_real *read, *dread;     /* [rows, readout_dim] */
-    uw_real *apart, *dapart;   /* [rows, D] z less its episode's mean; NULL with one window of each */
-    uw_encode_acts *encode;    /* NULL: latents are given */
+    uw_real *apart, *dapart; /* [rows, D] z less its episode's mean; NULL with one window of each */
+    const uint8_t *frames;   /* read instead of x; NULL: x is */
+    uw_encode_acts *encode;  /* NULL: latents are given */
     uw_action_acts *action_acts;
     uw_predict_acts *predict;
     uw_inverse_acts *inverse;
@@ -153,9 +154,21 @@ uw_loss_state *uw__loss_layout_predictor(uw_arena *arena, const uw_net *net,
     return layout(arena, net, &c, windows, false);
 }
 
+void uw__loss_frames(uw_loss_state *s, const uint8_t *frames) {
+    s->frames = frames;
+}
+
+static void encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
+                   uw_loss_state *s, const uw_real *x, size_t rows, bool train, uw_real *z) {
+    if (s->frames)
+        uw__encode_forward_frames(e, net, params, buffers, s->encode, s->frames, rows, train, z);
+    else
+        uw__encode_forward(e, net, params, buffers, s->encode, x, rows, train, z);
+}
+
 void uw__loss_encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
                      uw_loss_state *s, const uw_real *x, size_t rows, uw_real *z) {
-    uw__encode_forward(e, net, params, buffers, s->encode, x, rows, false, z);
+    encode(e, net, params, buffers, s, x, rows, false, z);
 }
 
 /* Sum over rows of the distances between a and b. */
@@ -237,7 +250,7 @@ static void forward(const uw_exec *e, const uw_net *net, const uw_real *params, 
                     uw_loss_state *s, const uw_real *x, size_t rows, const uw_real *a, bool train,
                     const uw_dropout *dropout) {
     const size_t moves = (s->t - 1) * s->d;
-    if (s->encode) uw__encode_forward(e, net, params, buffers, s->encode, x, rows, train, s->z);
+    if (s->encode) encode(e, net, params, buffers, s, x, rows, train, s->z);
     if (s->action) {
         uw__action_forward(e, net, params, s->action_acts, a, s->b * (s->t - 1), s->c);
     }

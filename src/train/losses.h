@@ -39,6 +39,8 @@ uw_loss_state *uw__loss_layout(uw_arena *arena, const uw_net *net, const uw_trai
 /* Plan for windows whose latents are given: the predictor's two losses alone. */
 uw_loss_state *uw__loss_layout_predictor(uw_arena *arena, const uw_net *net,
                                          const uw_train_config *config, size_t windows);
+/* From now on take pictures from frames [rows, Y, X, 3] u8 and not from x, with a network that takes frames. */
+void uw__loss_frames(uw_loss_state *s, const uint8_t *frames);
 /* Encode rows that the state was planned for with the running statistics: z [rows, D]. */
 void uw__loss_encode(const uw_exec *e, const uw_net *net, const uw_real *params, uw_real *buffers,
                      uw_loss_state *state, const uw_real *x, size_t rows, uw_real *z);

@@ -50,6 +50,7 @@ static void layout(uw_arena *arena, uw_trainer *t) {
                                 (size_t)(t->config.extra_frames / t->config.accumulate),
                                 t->exec.num_workers);
     t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
+    if (t->loss && uw__net_takes_frames(&t->net)) uw__loss_frames(t->loss, t->batch->frames);
     if (t->config.predictor_steps) layout_predictor(arena, t);
     t->work = uw_arena_alloc(arena, uw__gauges_work((int32_t)d), sizeof *t->work);
 }

@@ -203,11 +203,43 @@ static void bytes(void **state) {
     kc_report(w, variants);
 }
 
+/* Rows of pixels that end at the guard, in the same bits as their definition. */
+static void relative(void **state) {
+    (void)state;
+    kc_seed(15);
+    uw_kernels k[KC_MAX_VARIANTS];
+    const int variants = kc_variants(k);
+    const float scale = 2.0f / 255;
+    for (int v = 0; v < variants; v++) {
+        for (size_t n = 0; n < 20; n++) {
+            const size_t rows = 1 + n % 5, ld = 3 * n + n % 7;
+            const size_t used = n ? (rows - 1) * ld + 3 * n : 0;
+            kc_buffer room = kc_alloc((used + 3) / 4), y = kc_alloc(rows * n * 4);
+            uint8_t *rgb = (uint8_t *)(room.p + room.n) - used, floor[3];
+            for (size_t i = 0; i < used; i++) rgb[i] = (uint8_t)kc_below(256);
+            for (int c = 0; c < 3; c++)
+                floor[c] = (uint8_t)(n % 3 ? kc_below(256) : c == 1 ? 255u : 0u);
+            k[v].u8_relative(y.p, rgb, ld, floor, rows, n);
+            for (size_t i = 0; i < rows * n; i++) {
+                const uint8_t *pixel = rgb + i / n * ld + i % n * 3;
+                int square = 0;
+                for (int c = 0; c < 3; c++) {
+                    const int d = pixel[c] - floor[c];
+                    square += d * d;
+                    assert_true(y.p[4 * i + (size_t)c] == scale * (float)d);
+                }
+                assert_true(y.p[4 * i + 3] == scale * sqrtf((float)square));
+            }
+            kc_free(&room), kc_free(&y);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gelu_and_silu), cmocka_unit_test(ends_of_the_line),
         cmocka_unit_test(exponential),   cmocka_unit_test(sine_and_cosine),
-        cmocka_unit_test(bytes),
+        cmocka_unit_test(bytes),         cmocka_unit_test(relative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* Sums and products entry by entry, and AdaLN's modulation and gate with their gradients. */
 #include "kernels.h"
 
+#include <math.h>
+
 void uw_axpy_ref(uw_real *y, uw_real a, const uw_real *x, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (uw_real)((double)y[i] + (double)a * (double)x[i]);
 }
@@ -59,4 +61,20 @@ void uw_gate_backward_ref(uw_real *dy, uw_real *dgate, const uw_real *dx, const 
 
 void uw_u8_affine_ref(uw_real *y, const uint8_t *x, uw_real scale, uw_real shift, size_t n) {
     for (size_t i = 0; i < n; i++) y[i] = (uw_real)((double)x[i] * (double)scale + (double)shift);
+}
+
+void uw_u8_relative_ref(uw_real *y, const uint8_t *rgb, size_t ld, const uint8_t floor[3],
+                        size_t rows, size_t n) {
+    const uw_real scale = (uw_real)2 / 255;
+    for (size_t r = 0; r < rows; r++, rgb += ld) {
+        for (size_t i = 0; i < n; i++, y += 4) {
+            int square = 0; /* at most 3 * 255^2: exact */
+            for (size_t c = 0; c < 3; c++) {
+                const int d = rgb[3 * i + c] - floor[c];
+                y[c] = scale * (uw_real)d;
+                square += d * d;
+            }
+            y[3] = scale * (uw_real)sqrtf((float)square);
+        }
+    }
 }
