@@ -44,6 +44,14 @@ static void install_avx512bf16(uw_kernels *k) {
     UW_AVX512BF16_MAP(X)
 }
 #undef X
+
+#define X(field, type)                                                                             \
+    k->field = uw_##field##_amx;                                                                   \
+    k->chosen[UW_OP_##field] = "amx";
+static void install_amx(uw_kernels *k) {
+    UW_AMX_MAP(X)
+}
+#undef X
 #endif
 
 #if defined(UW_NEON)
@@ -66,6 +74,7 @@ static const struct {
     {"avx2", UW_CPU_AVX2, install_avx2},
     {"avx512", UW_CPU_AVX2 | UW_CPU_AVX512, install_avx512},
     {"avx512bf16", UW_CPU_AVX2 | UW_CPU_AVX512 | UW_CPU_AVX512_BF16, install_avx512bf16},
+    {"amx", UW_CPU_AVX2 | UW_CPU_AVX512 | UW_CPU_AVX512_BF16 | UW_CPU_AMX_BF16, install_amx},
 #endif
 #if defined(UW_NEON)
     {"neon", UW_CPU_NEON, install_neon},

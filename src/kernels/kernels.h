@@ -44,7 +44,8 @@ typedef enum uw_epilogue {
  * Error    |s - exact| <= 2 (K + 4) eps (sum_k |a b| + |bias| + |C_old|), then the epilogue's own
  *
  * gemm_bf16 is the same product with both operands rounded to bfloat16 (nearest, ties to even) and
- * sums in fp32; a denormal operand or product may count as 0.  It alone knows a16 and c16.      */
+ * sums in fp32; a denormal operand or product may count as 0.  It alone knows a16 and c16; a GELU on
+ * its way to c16 is within 2^-15 (|s| + 1) before that rounding.                                */
 typedef struct uw_gemm_args {
     bool trans_a, trans_b, accumulate;
     size_t m, n, k;
@@ -74,7 +75,7 @@ typedef void uw_gemm_pack_fn(void *packed, const uw_real *b, size_t ldb, bool tr
 static inline size_t uw__gemm_packed_bytes(size_t n, size_t k) {
     return (n + 63) / 64 * 64 * ((k + 63) / 64 * 64) * sizeof(uw_real);
 }
-/* y = x rounded to bf16 (nearest, ties to even; NaN stays NaN). */
+/* y = x rounded to bf16 (nearest, ties to even; NaN stays NaN; a denormal may become 0). */
 typedef void uw_to_bf16_fn(uint16_t *y, const uw_real *x, size_t n);
 
 /* ---- convolution: NHWC pictures to and from GEMM rows ---------------------------------------- */
@@ -323,7 +324,7 @@ typedef struct uw_kernels {
 #define X(field, type) type *field;
     UW_KERNEL_MAP(X)
 #undef X
-    const char *isa;              /* the best set in use: "ref", "avx2", "avx512", "neon" */
+    const char *isa;              /* the best set in use: "ref" ... "amx", "neon" */
     const char *chosen[UW_NUM_OPS]; /* per operation, by UW_OP_* */
 } uw_kernels;
 

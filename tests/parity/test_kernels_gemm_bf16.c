@@ -7,7 +7,7 @@
 #include "kernel_check.h"
 
 #if defined(UW_X86)
-uw_gemm_fn uw_gemm_bf16_soft_dot;
+uw_gemm_fn uw_gemm_bf16_soft_dot, uw_gemm_bf16_soft_amx;
 #endif
 
 typedef struct variant {
@@ -16,7 +16,7 @@ typedef struct variant {
     uw_gemm_pack_fn *pack;
     uw_to_bf16_fn *round;
 } variant;
-enum { MAX_VARIANTS = 6 };
+enum { MAX_VARIANTS = 7 };
 
 static int variants_new(variant v[MAX_VARIANTS]) {
     static const unsigned masks[] = {0, UW_CPU_AVX2, UW_CPU_AVX2 | UW_CPU_AVX512,
@@ -35,8 +35,10 @@ static int variants_new(variant v[MAX_VARIANTS]) {
         }
         v[count++] = (variant){names[i], k.gemm_bf16, k.gemm_bf16_pack, k.to_bf16};
 #if defined(UW_X86)
-        if (!strcmp(names[i], "avx512"))
+        if (!strcmp(names[i], "avx512")) {
             v[count++] = (variant){"soft dot", uw_gemm_bf16_soft_dot, k.gemm_bf16_pack, k.to_bf16};
+            v[count++] = (variant){"soft amx", uw_gemm_bf16_soft_amx, k.gemm_bf16_pack, k.to_bf16};
+        }
 #endif
     }
     return count;
@@ -186,7 +188,7 @@ static double exact_result(const setting *s, size_t i, size_t j, double *bound) 
     *bound = off;
     if (s->p.epilogue == UW_EPILOGUE_GELU) {
         y = 0.5 * x * (1 + erf(x * 0.70710678118654752));
-        *bound = 1.13 * off + 4 * eps * (fabs(x) + 1);
+        *bound = 1.13 * off + (s->p.c16 ? ldexp(1, -15) : 4 * eps) * (fabs(x) + 1);
     } else if (s->p.epilogue == UW_EPILOGUE_ADD) {
         y = r + x;
         *bound = off + eps * fabs(y);

@@ -10,6 +10,7 @@
 #define UW_AVX512BF16_MAP(X)  \
     X(gemm_bf16, uw_gemm_fn)  \
     X(to_bf16, uw_to_bf16_fn)
+#define UW_AMX_MAP(X) X(gemm_bf16, uw_gemm_fn)
 
 #define X(field, type) type uw_##field##_avx2;
 UW_AVX2_MAP(X)
@@ -19,6 +20,9 @@ UW_AVX512_MAP(X)
 #undef X
 #define X(field, type) type uw_##field##_avx512bf16;
 UW_AVX512BF16_MAP(X)
+#undef X
+#define X(field, type) type uw_##field##_amx;
+UW_AMX_MAP(X)
 #undef X
 
 #endif
