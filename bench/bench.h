@@ -25,6 +25,7 @@ uw_status uw_bench_run(uw_context *ctx, const char *name, bool quick, uw_bench_s
 
 /* The benches, one file each. */
 uw_status uw_bench_gemm(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
+uw_status uw_bench_gemm_bf16(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_kernels(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_world(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
 uw_status uw_bench_train(uw_context *ctx, bool quick, uw_bench_sink *sink, void *cookie, uw_err *err);
