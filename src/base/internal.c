@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void uw__log(const uw_context *ctx, uw_log_level level, const char *format, ...) {
     if (!ctx || !ctx->options.log) return;
@@ -20,6 +21,17 @@ void uw__log(const uw_context *ctx, uw_log_level level, const char *format, ...)
 bool uw__progress(const uw_context *ctx, const char *what, int64_t done, int64_t total) {
     if (!ctx || !ctx->options.progress) return true;
     return ctx->options.progress(ctx->options.cookie, what, done, total);
+}
+
+void uw__advise_large(void *memory, size_t bytes) {
+#if defined(MADV_HUGEPAGE)
+    enum { HUGE_PAGE = 2 << 20 };
+    const uintptr_t first = ((uintptr_t)memory + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    const uintptr_t end = ((uintptr_t)memory + bytes) / HUGE_PAGE * HUGE_PAGE;
+    if (memory && first < end) (void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)bytes;
+#endif
 }
 
 #if defined(UW_ENABLE_ASSERT)

@@ -21,6 +21,10 @@ void uw__log(const uw_context *ctx, uw_log_level level, const char *format, ...)
 /* Report progress; false when the caller of the library asked for a stop. */
 bool uw__progress(const uw_context *ctx, const char *what, int64_t done, int64_t total);
 
+/* Ask the system for huge pages under memory that will all be used: a fault for 2 MiB, not for 4 KiB.
+ * Only whole pages inside are touched; a system that does not know how is asked in vain. */
+void uw__advise_large(void *memory, size_t bytes);
+
 /* A broken invariant of ours.  Checked in Debug, test and fuzz builds only. */
 #if defined(UW_ENABLE_ASSERT)
 void uw__assert_fail(const char *expr, const char *file, int line);

@@ -14,14 +14,17 @@
 #include "fileio.h"
 #include "st_header.h"
 
-#define FIX_COPY "the file is damaged or not safetensors: fetch it again"
+#define FIX_COPY          "the file is damaged or not safetensors: fetch it again"
 #define DEFAULT_MAX_BYTES (UINT64_C(16) << 30)
 
 enum { PLACE = 64 };
 
 struct uw_safetensors {
     uw_st_header header;
-    unsigned char *data; /* owned */
+    unsigned char *data; /* owned; NULL when only the header was opened */
+    int fd;              /* then open, else -1 */
+    uint64_t start;      /* of the data in the file */
+    char *path;          /* for messages of reading from fd */
 };
 
 /* Where the bytes come from: a file, or memory. */
@@ -45,7 +48,7 @@ static uint64_t placed(uint64_t bytes) {
 }
 
 /* Take memory for all tensors and read each to its place. */
-static uw_status read_data(const source *src, uint64_t start, uw_safetensors *st, uw_err *err) {
+static uw_status read_data(const source *src, uw_safetensors *st, uw_err *err) {
     uint64_t total = PLACE, at = 0;
     for (int32_t i = 0; i < st->header.count; i++) {
         total += placed(st->header.entries[i].end - st->header.entries[i].begin);
@@ -55,7 +58,7 @@ static uw_status read_data(const source *src, uint64_t start, uw_safetensors *st
     for (int32_t i = 0; i < st->header.count; i++) {
         uw_st_entry *e = &st->header.entries[i];
         const uint64_t bytes = e->end - e->begin;
-        const uw_status s = source_read(src, st->data + at, bytes, start + e->begin, err);
+        const uw_status s = source_read(src, st->data + at, bytes, st->start + e->begin, err);
         if (s) return s;
         e->tensor.data = st->data + at;
         at += placed(bytes);
@@ -82,11 +85,10 @@ static uw_status header_length(const source *src, uint64_t *length, uw_err *err)
     return UW_OK;
 }
 
-static uw_status read_source(const source *src, uw_safetensors **out, uw_err *err) {
+static uw_status read_source(const source *src, bool with_data, uw_safetensors **out, uw_err *err) {
     uint64_t length = 0;
     uw_status s = header_length(src, &length, err);
     if (s) return s;
-    const uint64_t start = 8 + length;
     uw_safetensors *st = calloc(1, sizeof *st);
     char *text = malloc((size_t)length + 1);
     if (!st || !text) {
@@ -94,12 +96,15 @@ static uw_status read_source(const source *src, uw_safetensors **out, uw_err *er
         s = uw__no_memory(err, src->name, length + 1);
         goto done;
     }
+    st->fd = -1;
+    st->start = 8 + length;
     if ((s = source_read(src, text, length, 8, err))) {
         free(text);
         goto done;
     }
-    s = uw__st_header_read(src->name, text, (size_t)length, src->size - start, &st->header, err);
-    if (!s) s = read_data(src, start, st, err);
+    s = uw__st_header_read(src->name, text, (size_t)length, src->size - st->start, &st->header,
+                           err);
+    if (!s && with_data) s = read_data(src, st, err);
     if (s) goto done;
     *out = st;
     st = NULL;
@@ -108,8 +113,8 @@ done:
     return s;
 }
 
-uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out,
-                               uw_err *err) {
+static uw_status open_file(const char *path, uint64_t max_bytes, bool with_data,
+                           uw_safetensors **out, uw_err *err) {
     source src = {.name = path, .fd = -1};
     *out = NULL;
     if (!max_bytes) max_bytes = DEFAULT_MAX_BYTES;
@@ -120,22 +125,50 @@ uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetens
                        "wanted at most %llu bytes, got %llu", (unsigned long long)max_bytes,
                        (unsigned long long)src.size);
     } else {
-        s = read_source(&src, out, err);
+        s = read_source(&src, with_data, out, err);
     }
-    close(src.fd);
+    if (!s && !with_data) {
+        (*out)->path = strdup(path);
+        (*out)->fd = src.fd;
+        src.fd = -1;
+        if (!(*out)->path) {
+            s = uw__no_memory(err, path, strlen(path));
+            uw__safetensors_close(*out);
+            *out = NULL;
+        }
+    }
+    if (src.fd >= 0) close(src.fd);
     return s;
+}
+
+uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out,
+                               uw_err *err) {
+    return open_file(path, max_bytes, true, out, err);
+}
+
+uw_status uw__safetensors_open_header(const char *path, uint64_t max_bytes, uw_safetensors **out,
+                                      uw_err *err) {
+    return open_file(path, max_bytes, false, out, err);
+}
+
+uw_status uw__safetensors_read(const uw_safetensors *st, int32_t i, void *to, uw_err *err) {
+    const uw_st_entry *e = &st->header.entries[i];
+    return uw__read_at(st->fd, to, (size_t)(e->end - e->begin), st->start + e->begin, st->path,
+                       err);
 }
 
 uw_status uw__safetensors_parse(const char *name, const void *data, size_t size,
                                 uw_safetensors **out, uw_err *err) {
     const source src = {.name = name, .memory = data, .fd = -1, .size = size};
     *out = NULL;
-    return read_source(&src, out, err);
+    return read_source(&src, true, out, err);
 }
 
 void uw__safetensors_close(uw_safetensors *st) {
     if (!st) return;
     uw__st_header_free(&st->header);
+    if (st->path) close(st->fd);
+    free(st->path);
     free(st->data);
     free(st);
 }

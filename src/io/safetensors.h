@@ -21,7 +21,13 @@ typedef struct uw_safetensors uw_safetensors; /* an open, validated file; views 
  * (files above max_bytes are refused; 0 = 16 GiB). */
 uw_status uw__safetensors_open(const char *path, uint64_t max_bytes, uw_safetensors **out,
                                uw_err *err);
-/* The same on bytes already in memory (copied); `name` is for messages. For fuzzing. */
+/* The same without the data: the file stays open, and uw__safetensors_read fetches one tensor at a
+ * time to where it is wanted.  Views have no data. */
+uw_status uw__safetensors_open_header(const char *path, uint64_t max_bytes, uw_safetensors **out,
+                                      uw_err *err);
+/* Read the bytes of tensor i; a file that became shorter meanwhile is UW_EFORMAT. */
+uw_status uw__safetensors_read(const uw_safetensors *st, int32_t i, void *to, uw_err *err);
+/* As uw__safetensors_open, of bytes already in memory (copied); `name` is for messages. For fuzzing. */
 uw_status uw__safetensors_parse(const char *name, const void *data, size_t size,
                                 uw_safetensors **out, uw_err *err);
 void uw__safetensors_close(uw_safetensors *st);

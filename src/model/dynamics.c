@@ -14,6 +14,7 @@
 
 #include "dynamics_internal.h"
 #include "encoder.h"
+#include "internal.h"
 
 enum { BLOCK = 64, MARKOV_BLOCK = 32 }; /* candidates; small ones share out over threads */
 enum { ROLLOUT_FEWEST = 16, ROLLOUT_BLOCK = 160 };
@@ -311,6 +312,7 @@ uw_status uw_model_dynamics_init(uw_context *ctx, const uw_model *model,
 
     *out = (uw_dynamics){0};
     if (!ctx || !limits_ok(limits) || !mem || (uintptr_t)mem % UW_ALIGN) return UW_EINVAL;
+    uw__advise_large(mem, mem_size);
     uw_arena arena = {.base = mem, .cap = mem_size};
     uw_model_dynamics *self =
         dynamics_layout(&arena, model, limits, parallel ? uw_context_threads(ctx) : 1,

@@ -106,9 +106,9 @@ static uw_status make_model(const char *path, const uw_net *net, const uw_tensor
     if (!params || !buffers)
         s = uw__no_memory(err, path, net->num_params * sizeof *params);
     else
-        s = uw__fill(path, net, tensors, count, params, buffers, err);
+        s = uw__fill(path, net, tensors, count, NULL, NULL, params, buffers, err);
     if (!s) {
-        s = uw__model_new(&net->config, params, buffers, &normalisers, &provenance, out, err);
+        s = uw__model_take(&net->config, &params, &buffers, &normalisers, &provenance, out, err);
     }
     free(params);
     free(buffers);

@@ -113,29 +113,56 @@ static void widen_to(float *to, const uw_tensor *from, size_t count) {
     }
 }
 
+static uw_status take_count(const char *path, const uw_net_tensor *t, int64_t value, float *to,
+                            uw_err *err) {
+    if (value < 0 || value > 1 << 24) {
+        return uw__refuse(err, UW_EFORMAT, path, "bad_count", FIX_DAMAGED,
+                          "%s, wanted 0 .. 2^24, got %" PRId64, t->name, value);
+    }
+    *to = (float)value;
+    return UW_OK;
+}
+
+/* Whether any of 16 numbers is infinite or NaN; no way out of the loop, so that it is vectors. */
+static bool any_not_finite(const float *x) {
+    uint32_t bits[16], found = 0;
+    memcpy(bits, x, sizeof bits);
+    for (int k = 0; k < 16; k++) found |= (bits[k] & 0x7f800000) == 0x7f800000;
+    return found;
+}
+
+static uw_status check_finite(const char *path, const uw_net_tensor *t, const float *x,
+                              uw_err *err) {
+    size_t k = 0;
+    while (k + 16 <= t->count && !any_not_finite(x + k)) k += 16;
+    while (k < t->count && isfinite(x[k])) k++;
+    if (k == t->count) return UW_OK;
+    return uw__refuse(err, UW_ENONFINITE, path, "not_finite",
+                      "train again from the last good checkpoint",
+                      "%s[%zu], wanted a finite number, got %g", t->name, k, (double)x[k]);
+}
+
 uw_status uw__fill(const char *path, const uw_net *net, const uw_tensor *sorted, int32_t count,
-                   float *params, float *buffers, uw_err *err) {
-    for (int32_t i = 0; i < net->num_tensors; i++) {
+                   uw_fill_read *read, void *cookie, float *params, float *buffers, uw_err *err) {
+    uw_status s = UW_OK;
+    for (int32_t i = 0; i < net->num_tensors && !s; i++) {
         const uw_net_tensor *t = &net->tensors[i];
         const uw_tensor *got = find(sorted, count, t->name);
         float *to = (t->buffer ? buffers : params) + t->offset;
         if (t->counter) {
-            int64_t value;
-            memcpy(&value, got->data, sizeof value);
-            if (value < 0 || value > 1 << 24) {
-                return uw__refuse(err, UW_EFORMAT, path, "bad_count", FIX_DAMAGED,
-                                  "%s, wanted 0 .. 2^24, got %" PRId64, t->name, value);
-            }
-            *to = (float)value;
+            int64_t value = 0;
+            if (read)
+                s = read(cookie, got, &value, err);
+            else
+                memcpy(&value, got->data, sizeof value);
+            if (!s) s = take_count(path, t, value, to, err);
             continue;
         }
-        widen_to(to, got, t->count);
-        for (size_t k = 0; k < t->count; k++) {
-            if (isfinite(to[k])) continue;
-            return uw__refuse(err, UW_ENONFINITE, path, "not_finite",
-                              "train again from the last good checkpoint",
-                              "%s[%zu], wanted a finite number, got %g", t->name, k, (double)to[k]);
-        }
+        if (read)
+            s = read(cookie, got, to, err);
+        else
+            widen_to(to, got, t->count);
+        if (!s) s = check_finite(path, t, to, err);
     }
-    return UW_OK;
+    return s;
 }

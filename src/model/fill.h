@@ -19,8 +19,11 @@ typedef struct uw_fill_rules {
  * Returns  UW_OK; UW_ESHAPE, wrong_tensors */
 uw_status uw__fill_check(const char *path, const uw_net *net, const uw_tensor *sorted,
                          int32_t count, const uw_fill_rules *rules, uw_err *err);
-/* Copy the numbers of checked tensors, refusing what is not finite. */
+/* Fetch the bytes of a checked tensor that is not in memory. */
+typedef uw_status uw_fill_read(void *cookie, const uw_tensor *tensor, void *to, uw_err *err);
+/* Take the numbers of checked tensors, refusing what is not finite.  read, with its cookie: where
+ * they come from; NULL = the tensors' own data.  Only these are widened. */
 uw_status uw__fill(const char *path, const uw_net *net, const uw_tensor *sorted, int32_t count,
-                   float *params, float *buffers, uw_err *err);
+                   uw_fill_read *read, void *cookie, float *params, float *buffers, uw_err *err);
 
 #endif

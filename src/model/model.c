@@ -74,9 +74,9 @@ static void index_tensors(uw_model *model) {
     uw__tensors_sort(model->sorted, model->net.num_tensors);
 }
 
-uw_status uw__model_new(const uw_model_config *config, const float *params, const float *buffers,
-                        const uw_normalisers *normalisers, const uw_provenance *provenance,
-                        uw_model **out, uw_err *err) {
+uw_status uw__model_take(const uw_model_config *config, float **params, float **buffers,
+                         const uw_normalisers *normalisers, const uw_provenance *provenance,
+                         uw_model **out, uw_err *err) {
     uw_model *m = calloc(1, sizeof *m);
     uw_status s = UW_OK;
 
@@ -85,12 +85,10 @@ uw_status uw__model_new(const uw_model_config *config, const float *params, cons
     s = uw__net_init(config, &m->net, err);
     if (s) goto done;
     const size_t tensors = (size_t)m->net.num_tensors;
-    m->params = malloc((m->net.num_params + 1) * sizeof *m->params);
-    m->buffers = malloc((m->net.num_buffers + 1) * sizeof *m->buffers);
     m->counters = calloc(tensors, sizeof *m->counters);
     m->sorted = calloc(tensors, sizeof *m->sorted);
-    if (!m->params || !m->buffers || !m->counters || !m->sorted ||
-        !copy_normalisers(&m->normalisers, normalisers) || !copy_provenance(m, provenance)) {
+    if (!m->counters || !m->sorted || !copy_normalisers(&m->normalisers, normalisers) ||
+        !copy_provenance(m, provenance)) {
         s = uw_fail(err, UW_ENOMEM, "model: %zu numbers", m->net.num_params);
         goto done;
     }
@@ -102,14 +100,37 @@ uw_status uw__model_new(const uw_model_config *config, const float *params, cons
                              n->observe_std, err);
     }
     if (s) goto done;
-    memcpy(m->params, params, m->net.num_params * sizeof *params);
-    memcpy(m->buffers, buffers, m->net.num_buffers * sizeof *buffers);
+    m->params = *params, m->buffers = *buffers;
+    *params = *buffers = NULL;
     index_tensors(m);
 done:
     if (s)
         uw_model_unload(m);
     else
         *out = m;
+    return s;
+}
+
+uw_status uw__model_new(const uw_model_config *config, const float *params, const float *buffers,
+                        const uw_normalisers *normalisers, const uw_provenance *provenance,
+                        uw_model **out, uw_err *err) {
+    uw_net net = {0};
+    float *own_params = NULL, *own_buffers = NULL;
+    *out = NULL;
+    uw_status s = uw__net_init(config, &net, err);
+    if (s) return s;
+    own_params = malloc((net.num_params + 1) * sizeof *params);
+    own_buffers = malloc((net.num_buffers + 1) * sizeof *buffers);
+    if (!own_params || !own_buffers) {
+        s = uw_fail(err, UW_ENOMEM, "model: %zu numbers", net.num_params);
+    } else {
+        memcpy(own_params, params, net.num_params * sizeof *params);
+        memcpy(own_buffers, buffers, net.num_buffers * sizeof *buffers);
+        s = uw__model_take(config, &own_params, &own_buffers, normalisers, provenance, out, err);
+    }
+    free(own_params);
+    free(own_buffers);
+    uw__net_fini(&net);
     return s;
 }
 

@@ -3,8 +3,8 @@
  *   umwelt.version       of the writer
  *   umwelt.config        the model's configuration, flat JSON
  *   umwelt.normalisers   action_mean, action_std, observe_mean, observe_std: lists of numbers
- *   umwelt.provenance    preset, env, dataset_hash, seed, action_repeat, trained_factors, observe, readout
- *   umwelt.training      every resolved key of the training that made it, as it was given
+ *   umwelt.provenance    preset, env, dataset_hash, seed, action_repeat, trained_factors, observe,
+ * readout umwelt.training      every resolved key of the training that made it, as it was given
  *
  * Reading trusts nothing: header, then configuration, then every tensor's name, type, shape and
  * numbers. */
@@ -15,6 +15,7 @@
 
 #include "fileio.h"
 #include "fill.h"
+#include "internal.h"
 #include "json.h"
 #include "model_struct.h"
 #include "safetensors.h"
@@ -133,6 +134,10 @@ static uw_status read_config(const char *path, const uw_safetensors *file, uw_ne
     return s ? refuse_inner(path, "bad_config", s, &inner, err) : UW_OK;
 }
 
+static uw_status read_tensor(void *file, const uw_tensor *tensor, void *to, uw_err *err) {
+    return uw__safetensors_read(file, uw__safetensors_find(file, tensor->name), to, err);
+}
+
 uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     uw_safetensors *file = NULL;
     uw_net net = {0};
@@ -144,7 +149,7 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
     uw_err inner = {0};
 
     *out = NULL;
-    uw_status s = uw__safetensors_open(path, 0, &file, err);
+    uw_status s = uw__safetensors_open_header(path, 0, &file, err);
     if (!s) s = read_config(path, file, &net, err);
     if (!s) s = sorted_tensors(path, file, &tensors, err);
     /* the file holds as many bytes as the table asks for before any memory is taken */
@@ -163,14 +168,16 @@ uw_status uw_model_load(const char *path, uw_model **out, uw_err *err) {
         s = uw__no_memory(err, path, net.num_params * sizeof *params);
         goto done;
     }
-    s = uw__fill(path, &net, tensors, uw__safetensors_count(file), params, buffers, err);
+    uw__advise_large(params, net.num_params * sizeof *params);
+    s = uw__fill(path, &net, tensors, uw__safetensors_count(file), read_tensor, file, params,
+                 buffers, err);
     if (!s) {
         s = read_normalisers(path, uw__safetensors_meta(file, "umwelt.normalisers"), config, block,
                              &normalisers, err);
     }
     if (!s) s = read_provenance(path, file, &json, &provenance, err);
     if (s) goto done;
-    s = uw__model_new(config, params, buffers, &normalisers, &provenance, out, &inner);
+    s = uw__model_take(config, &params, &buffers, &normalisers, &provenance, out, &inner);
     if (s) refuse_inner(path, "bad_normalisers", s, &inner, err);
 done:
     uw__json_free(json);

@@ -15,6 +15,10 @@ typedef struct uw_normalisers {
 uw_status uw__model_new(const uw_model_config *config, const float *params, const float *buffers,
                         const uw_normalisers *normalisers, const uw_provenance *provenance,
                         uw_model **out, uw_err *err);
+/* The same of numbers from malloc that become the model's own: *params and *buffers are NULL then. */
+uw_status uw__model_take(const uw_model_config *config, float **params, float **buffers,
+                         const uw_normalisers *normalisers, const uw_provenance *provenance,
+                         uw_model **out, uw_err *err);
 const uw_net *uw__model_net(const uw_model *model);
 const float *uw__model_params(const uw_model *model);
 const float *uw__model_buffers(const uw_model *model);
