@@ -18,7 +18,7 @@ struct uw_encoder {
     bool by_engine;
     uw_vit_engine vit;
     uw_encode_acts *acts; /* of the network's forward */
-    float *x;             /* [max_rows, input_reals] */
+    float *x;             /* [max_rows, input_reals]; NULL when it takes frames */
 };
 
 uw_encoder *uw__encoder_layout(uw_arena *arena, const uw_model *model, size_t max_rows,
@@ -34,7 +34,8 @@ uw_encoder *uw__encoder_layout(uw_arena *arena, const uw_model *model, size_t ma
         tmp.vit = uw__vit_engine_layout(arena, net, max_rows, workers);
     } else {
         tmp.acts = uw__encode_layout(arena, net, max_rows, false);
-        tmp.x = uw_arena_alloc(arena, max_rows * net->input_reals, sizeof *tmp.x);
+        if (!uw__net_takes_frames(net))
+            tmp.x = uw_arena_alloc(arena, max_rows * net->input_reals, sizeof *tmp.x);
     }
     if (self && !arena->failed) *self = tmp;
     return self;
@@ -111,14 +112,17 @@ uw_status uw_encoder_run(uw_encoder *e, const uint8_t *frames, const float *colu
     if (n < 0 || rows > e->max_rows || (wants_columns ? frames || !columns : columns || !frames))
         return UW_EINVAL;
 
+    /* the running statistics are read only: nothing is written to the buffers */
     if (e->by_engine) {
         uw__vit_engine_run(&e->vit, &e->exec, frames, rows, z);
+    } else if (uw__net_takes_frames(net)) {
+        uw__encode_forward_frames(&e->exec, net, model->params, model->buffers, e->acts, frames,
+                                  rows, false, z);
     } else {
         if (!wants_columns)
             uw__net_prepare(&e->exec, net, model->buffers, frames, rows, e->x);
         else if (!uw__observe_columns(net, &model->normalisers, columns, rows, e->x))
             return UW_ENONFINITE;
-        /* the running statistics are read only: nothing is written to the buffers */
         uw__encode_forward(&e->exec, net, model->params, model->buffers, e->acts, e->x, rows, false,
                            z);
     }

@@ -30,6 +30,8 @@ uw_test(network_threads SOURCES property/network_threads.c MODULES model LABELS 
 
 uw_test(test_model SOURCES unit/test_model.c MODULES model LABELS unit)
 uw_wrap_alloc(test_model)
+uw_test(test_encoder SOURCES unit/test_encoder.c MODULES model LABELS unit)
+uw_wrap_alloc(test_encoder)
 uw_test(test_exchange SOURCES unit/test_exchange.c MODULES model LABELS unit)
 uw_wrap_alloc(test_exchange)
 uw_test(dynamics SOURCES property/dynamics.c MODULES model LABELS property)
