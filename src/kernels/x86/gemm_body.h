@@ -33,15 +33,16 @@ enum {
     N_BLOCK = 192,         /* columns of partial sums that wait in scratch for an epilogue */
     N_DEEP = 480,          /* columns of a block that meets all of a deep K ... */
     C_BLOCK = 96 * 1024,   /* ... and its entries of C, which stay in the second-level cache */
-    IN_PLACE_ROWS = 32,    /* up to here packing B costs more than it saves */
-    IN_PLACE_WIDTH = 48,   /* a B stored no wider lies as densely as a panel */
+    WIDE_A = 96, /* a transposed A with rows this long is copied, if enough columns meet it */
+    IN_PLACE_ROWS = 32,  /* up to here packing B costs more than it saves */
+    IN_PLACE_WIDTH = 48, /* a B stored no wider lies as densely as a panel */
     /* The scratch, in floats: panels of B, a block of partial sums, a block of A by columns. */
     PARTIAL = M_BLOCK * N_BLOCK,
     COPY_A = M_BLOCK * K_BLOCK_TRANS_A,
     PACKED_B = (UW_GEMM_SCRATCH - PARTIAL - COPY_A - LINE) / (K_BLOCK * PANEL) * (K_BLOCK * PANEL)
 };
 
-/* How a tile meets A: rows as stored, groups of M_GROUP columns, or rows by pairs of k. */
+/* How a tile meets A: rows as stored, columns of a transposed A, or rows by pairs of k. */
 typedef enum tile_walk { WALK_ROWS, WALK_COLUMNS, WALK_PAIRS } tile_walk;
 
 /* One tile's operands.  a points at the tile's first row and the block's first k, b at the panel.
@@ -104,8 +105,7 @@ VEC void tile_step(int rows, int vecs, tile_walk walk, vf sum[][MAX_VECS], const
         row[v] = v_load(b + v * VW); /* a mask would cost a turn at the FMAs' ports */
     }
     UNROLL for (int i = 0; i < rows; i++) {
-        const float *from =
-            walk == WALK_COLUMNS ? a[0] + at * M_GROUP + i : a[i / 3] + (size_t)(i % 3) * lda + at;
+        const float *from = walk == WALK_COLUMNS ? a[0] + i : a[i / 3] + (size_t)(i % 3) * lda + at;
         const vf value = walk == WALK_PAIRS ? v_set_pair(from) : v_set(*from);
         UNROLL for (int v = 0; v < vecs; v++) v_fma_into(&sum[i][v], value, row[v]);
     }
@@ -115,14 +115,15 @@ VEC void tile_step(int rows, int vecs, tile_walk walk, vf sum[][MAX_VECS], const
  * once. */
 VEC void tile_steps(int rows, int vecs, tile_walk walk, vf sum[][MAX_VECS], const float *a[],
                     size_t *lda, const float **b, size_t ldb) {
-    const int pointers = walk == WALK_COLUMNS ? 1 : (rows + 2) / 3;
+    const int pointers = walk == WALK_COLUMNS ? 0 : (rows + 2) / 3;
     UNROLL for (int at = 0; at < K_UNROLL; at += walk == WALK_PAIRS ? 2 : 1) {
         tile_step(rows, vecs, walk, sum, a, *lda, at, *b);
         *b += ldb;
+        if (walk == WALK_COLUMNS) a[0] += *lda;
         __asm__("" : "+r"(*lda)); /* gcc would keep a register for every multiple of lda ... */
     }
     UNROLL for (int i = 0; i < pointers; i++) {
-        a[i] += walk == WALK_COLUMNS ? K_UNROLL * M_GROUP : K_UNROLL;
+        a[i] += K_UNROLL;
         __asm__("" : "+r"(a[i])); /* ... and for every row of A */
     }
 }
@@ -143,7 +144,7 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
     const float *a[POINTERS], *b = t->b;
     UNROLL for (int i = 0; i < pointers; i++) a[i] = t->a + (size_t)i * 3 * t->lda;
     size_t lda = t->lda, k = t->k;
-    const size_t ldb = t->ldb, jump = walk == WALK_COLUMNS ? M_GROUP : (size_t)per_step;
+    const size_t ldb = t->ldb, jump = walk == WALK_COLUMNS ? lda : (size_t)per_step;
     if (k >= K_TO_PREFETCH) {
         const float *fetch = t->fetch;
         for (int i = 0; i < rows; i++, k -= K_UNROLL) {
@@ -318,7 +319,7 @@ typedef struct sweep {
     tile_args t;
     int vecs;
     size_t i, rows, j, width; /* width: live columns */
-    bool columns;             /* A lies in groups of columns */
+    bool columns, groups;     /* A is met by columns, that lie in groups of M_GROUP */
     bool finish;              /* an epilogue follows */
     const float *ahead_end;
 } sweep;
@@ -330,7 +331,7 @@ static void sweep_run(const sweep *s) {
     for (size_t at = 0; at < s->rows;) {
         while (kind->vecs != s->vecs || (size_t)kind->rows > s->rows - at) kind++;
         const size_t done = (size_t)kind->rows;
-        if (s->columns) t.a = s->t.a + at / M_GROUP * M_GROUP * s->t.k + at % M_GROUP;
+        if (s->groups) t.a = s->t.a + at / M_GROUP * M_GROUP * s->t.k + at % M_GROUP;
         if (s->finish) {
             t.to = sums;
             t.ld_to = (size_t)s->vecs * VW;
@@ -338,7 +339,7 @@ static void sweep_run(const sweep *s) {
         kind->run(&t);
         if (s->finish)
             finish_tile(s->g, sums, (size_t)s->vecs * VW, s->i + at, done, s->j, s->width);
-        if (!s->columns) t.a += done * t.lda;
+        t.a += s->columns ? done : done * t.lda;
         if (t.from) t.from += done * t.ld_from;
         t.to += done * t.ld_to;
         t.fetch += done * t.ld_fetch;
@@ -389,15 +390,17 @@ static void rows_run(const uw_gemm_args *g, const b_part *b, size_t i, size_t ro
         const size_t k0 = b->k0 + k;
         sweep s = {.g = g, .i = i, .rows = rows, .columns = g->trans_a && !pairs};
         s.t = (tile_args){.a = g->a + i * g->lda + k0, .lda = g->lda, .k = count};
-        if (g->trans_a) {
-            const float *a = g->a + k0 * g->lda + i;
-            if (pairs) {
-                turn_columns(copy, a, g->lda, count, rows);
-            } else {
-                copy_columns(copy, a, g->lda, count, rows);
-            }
+        if (g->trans_a) s.t.a = g->a + k0 * g->lda + i;
+        if (g->trans_a && pairs) {
+            turn_columns(copy, s.t.a, g->lda, count, rows);
             s.t.a = copy;
             s.t.lda = K_BLOCK_TRANS_A;
+        } else if (g->trans_a && g->lda >= WIDE_A && b->width > 8 * VW) {
+            /* Slices of rows far apart share few lines of the cache. */
+            copy_columns(copy, s.t.a, g->lda, count, rows);
+            s.t.a = copy;
+            s.t.lda = M_GROUP;
+            s.groups = true;
         }
         const float *a = s.t.a;
         for (size_t j = from; j < to; j += (size_t)s.vecs * VW) {
