@@ -41,3 +41,4 @@ uw_test(dynamics_gradient SOURCES property/dynamics_gradient.c MODULES model LAB
 uw_wrap_alloc(dynamics_gradient)
 uw_test(test_norm_epsilon SOURCES unit/test_norm_epsilon.c MODULES model LABELS unit)
 uw_test(test_observe SOURCES unit/test_observe.c MODULES model LABELS unit)
+uw_test(test_conv_stack SOURCES unit/test_conv_stack.c MODULES model LABELS unit)
