@@ -32,6 +32,11 @@ if "$umwelt" convert a.uw probe.h5 >out 2>err; then
     cmp a.uw probe.uw || fail "a dataset that went through HDF5 has other bytes"
     expect 0 inspect probe.h5
     prints "pixels"
+    # read in place, it trains to the same numbers
+    expect 0 train probe.uw --preset two_room --steps 2 --set batch=4 --out from_uw --json
+    mv out uw.json
+    expect 0 train probe.h5 --preset two_room --steps 2 --set batch=4 --out from_h5 --json
+    json "d['tensors_sha256']==json.load(open('uw.json'))['tensors_sha256']"
 else
     says "does not write"
     kinds="uw"
