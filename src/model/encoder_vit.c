@@ -47,12 +47,11 @@ uw_conv uw__vit_patch_layer(const uw_net *net, const uw_real *params, uw_real *g
 /* What a layer's backward reads, but the residual stream. */
 static void layer_layout(uw_arena *arena, const uw_net *net, int32_t layer, size_t max_rows,
                          uw_vit_layer_acts *l) {
-    const size_t dim = (size_t)net->config.vit_dim, mlp = (size_t)net->config.vit_mlp_dim;
+    const size_t dim = (size_t)net->config.vit_dim;
     const size_t tokens = max_rows * uw__vit_tokens(net);
     const size_t wanted = max_rows * uw__vit_queries(net, layer);
     l->qkv = uw__take(arena, tokens * 3 * dim);
     l->o = uw__take(arena, wanted * dim);
-    l->h = uw__take(arena, wanted * mlp);
     l->mean1 = uw__take(arena, tokens);
     l->rstd1 = uw__take(arena, tokens);
     l->mean2 = uw__take(arena, wanted);

@@ -110,7 +110,6 @@ typedef struct uw_vit_layer_acts {
     uw_real *mean2, *rstd2;   /* [rows, Q] of the second */
     uw_real *qkv;             /* [rows, T, 3 dim] */
     uw_real *o;               /* [rows, Q, dim] attention's output */
-    uw_real *h;               /* [rows, Q, mlp] before GELU */
 } uw_vit_layer_acts;
 
 enum { UW_MAX_VIT_LAYERS = 64 };
@@ -121,7 +120,7 @@ typedef struct uw_vit_acts {
     uw_real *cls;             /* [rows, dim] token 0 before the final layer norm */
     uw_real *mean, *rstd;     /* [rows] */
     uw_real *qkv_w, *qkv_b;   /* of the layer at work: its three tensors as one */
-    uw_real *packed[4];       /* and its weights as products read them */
+    uw_real *packed[5];       /* and its weights as products read them */
     uw_real *partials;        /* [groups, a layer's parameters] gradients */
     uw_real *dx, *dn, *dcls;  /* gradients: [rows, P + 1, dim], [rows, P, dim], [rows, dim] */
     uw_real *work;

@@ -3,7 +3,8 @@
  * Frames meet nowhere inside a layer, so a task carries whole frames through all of it, one after
  * the other, while their numbers are in the second-level cache.  Weight gradients are summed over
  * fixed groups of frames, and the groups folded in order: no sum depends on who ran what.  What is
- * cheap to compute again is not kept: both norms' outputs, GELU's, and the probabilities.
+ * cheap to compute again is not kept: both norms' outputs, the wide rows of the MLP, and the
+ * probabilities.
  *
  * The last layer's outputs are read at token 0 alone: there one query per frame attends, and only
  * its row passes the rest of the layer. */
@@ -26,7 +27,7 @@ enum {
     DOWN = 14,
     END = 16
 };
-enum { GROUPS = 16, FOLD_BLOCK = 8192 };
+enum { GROUPS = 16, FOLD_BLOCK = 8192, PIECE = 132 };
 
 /* One pass over the layer: what every task reads. */
 typedef struct layer_pass {
@@ -81,44 +82,61 @@ static void product(const layer_pass *p, int32_t worker, const uw_gemm_args *g) 
 
 /* Attention and the rest of the layer take turns in the same places. */
 typedef struct scratch {
-    uw_real *n, *dn;        /* [tokens, dim] a norm's output, the gradient of it (or mid) */
-    uw_real *dout;          /* [tokens, dim] gradient of attention's output */
-    uw_real *g, *dh;        /* [tokens, mlp] */
-    uw_real *qkv, *o;       /* [tokens, 3 dim], [tokens, dim]: nothing is kept */
-    uw_real *dqkv, *p, *dp; /* [tokens, 3 dim], [tokens, tokens] twice */
+    uw_real *n, *dn;   /* [tokens, dim] a norm's output, the gradient of it (or mid) */
+    uw_real *dout, *o; /* [tokens, dim] gradient of attention's output; that, when it is not kept */
+    uw_real *h, *g;    /* [piece, mlp] before and after GELU */
+    uw_real *qkv;      /* [tokens, 3 dim] when it is not kept, else its gradient */
+    uw_real *p, *dp;   /* [tokens, tokens] */
+    uw_real *head;     /* in the place of p: what attention of one head needs */
 } scratch;
 
-/* Place the scratch; returns its reals. */
-static size_t scratch_layout(const uw_net *net, uw_real *base, scratch *s) {
+/* Rows that pass the second half of the layer together: h and g should stay in the cache. */
+static size_t piece_rows(size_t tokens) {
+    const size_t pieces = (tokens + PIECE - 1) / PIECE;
+    return (tokens + pieces - 1) / pieces;
+}
+
+typedef struct scratch_sizes {
+    size_t row, wide, qkv, square, total; /* reals, in whole lines of the cache */
+} scratch_sizes;
+
+static size_t lines(size_t reals) {
+    return (reals + 15) / 16 * 16;
+}
+
+static scratch_sizes sizes_of(const uw_net *net) {
     const size_t tokens = uw__vit_tokens(net), dim = (size_t)net->config.vit_dim;
-    const size_t row = tokens * dim, wide = tokens * (size_t)net->config.vit_mlp_dim;
-    const size_t square = tokens * tokens;
-    *s = (scratch){.n = base, .dn = base + row, .dout = base + 2 * row};
-    uw_real *rest = base + 3 * row;
-    s->g = rest;
-    s->dh = rest + wide;
-    s->qkv = s->dqkv = rest;
-    s->o = s->dout;
-    s->p = rest + 3 * row;
-    s->dp = s->p + square;
-    return 3 * row + uw__max(2 * wide, 3 * row + 2 * square);
+    const size_t head_dim = dim / (size_t)net->config.vit_heads;
+    scratch_sizes z = {.row = lines(tokens * dim),
+                       .wide = lines(piece_rows(tokens) * (size_t)net->config.vit_mlp_dim),
+                       .qkv = lines(tokens * 3 * dim),
+                       .square = lines(tokens * tokens)};
+    const size_t head = lines(uw__attention_scratch(tokens, head_dim));
+    z.total = 3 * z.row + uw__max(2 * z.wide, z.qkv + uw__max(2 * z.square, head));
+    return z;
 }
 
 size_t uw__vit_layer_extra(const uw_net *net) {
-    scratch s;
-    uw_real none;
-    return scratch_layout(net, &none, &s);
+    return net->config.vit_layers ? sizes_of(net).total : 0;
 }
 
 static scratch scratch_of(const layer_pass *p, int32_t worker) {
-    scratch s;
-    scratch_layout(p->net, uw__exec_extra(p->e, worker), &s);
+    const scratch_sizes z = sizes_of(p->net);
+    uw_real *base = uw__exec_extra(p->e, worker), *rest = base + 3 * z.row;
+    scratch s = {.n = base, .dn = base + z.row, .dout = base + 2 * z.row};
+    s.o = s.dout;
+    s.h = rest;
+    s.g = rest + z.wide;
+    s.qkv = rest;
+    s.p = s.head = rest + z.qkv;
+    s.dp = s.p + z.square;
     return s;
 }
 
 /* ---- weights, laid out once per pass ------------------------------------------------------- */
 
-enum { PACK_QKV, PACK_OUT, PACK_UP, PACK_DOWN, NUM_PACKS };
+/* PACK_AGAIN: in a backward the way up, which is gone once more. */
+enum { PACK_QKV, PACK_OUT, PACK_UP, PACK_DOWN, PACK_AGAIN, NUM_PACKS };
 
 static size_t packed_reals(size_t n, size_t k) {
     return uw__gemm_packed_bytes(n, k) / sizeof(uw_real);
@@ -133,6 +151,7 @@ void uw__vit_layer_layout(uw_arena *arena, const uw_net *net, size_t max_rows, b
     acts->packed[PACK_OUT] = uw__take(arena, packed_reals(dim, dim));
     acts->packed[PACK_UP] = uw__take(arena, packed_reals(mlp, dim));
     acts->packed[PACK_DOWN] = uw__take(arena, packed_reals(dim, mlp));
+    if (backward) acts->packed[PACK_AGAIN] = uw__take(arena, packed_reals(mlp, dim));
     if (!backward || net->config.vit_layers == 0) return;
     uw_vit_acts sizes = {0};
     const layer_pass p = make_pass(NULL, net, NULL, 0, &sizes, max_rows, NULL);
@@ -176,15 +195,19 @@ static void pack_one(void *arg, size_t index, int32_t worker) {
     case PACK_UP:
         pack(p, PACK_UP, t->backward, numbers(p, UP), p->dim, p->mlp);
         break;
-    default:
+    case PACK_DOWN:
         pack(p, PACK_DOWN, t->backward, numbers(p, DOWN), p->mlp, p->dim);
+        break;
+    default:
+        pack(p, PACK_AGAIN, false, numbers(p, UP), p->dim, p->mlp);
         break;
     }
 }
 
 static void pack_weights(const layer_pass *p, bool backward) {
     pack_task t = {p, backward};
-    uw__pool_run(uw__exec_pool(p->e, p->num_params), NUM_PACKS, pack_one, &t);
+    uw__pool_run(uw__exec_pool(p->e, p->num_params), backward ? NUM_PACKS : PACK_AGAIN, pack_one,
+                 &t);
 }
 
 /* The product of x [rows, in] with packed weights. */
@@ -225,11 +248,44 @@ static void probabilities(const layer_pass *p, int32_t worker, const uw_real *qk
     p->e->k->softmax(to, p->queries, p->tokens, p->tokens, scale, false);
 }
 
+/* Columns of head h of o [queries, dim].  In bf16 its two products are products like the others. */
+static void attend_head(const layer_pass *p, int32_t worker, const scratch *s, const uw_real *qkv,
+                        size_t h, uw_real *o) {
+    const size_t hd = p->dim / p->heads, ld = 3 * p->dim;
+    const uw_real *q = qkv + h * hd, *k = q + p->dim, *v = k + p->dim;
+    if (!p->e->bf16) {
+        p->e->k->attention(&(uw_attention_args){.rows = p->queries,
+                                                .tokens = p->tokens,
+                                                .head_dim = hd,
+                                                .q = q,
+                                                .ld_q = ld,
+                                                .k = k,
+                                                .v = v,
+                                                .ld_kv = ld,
+                                                .o = o + h * hd,
+                                                .ld_o = p->dim,
+                                                .scale = (uw_real)(1.0 / sqrt((double)hd))},
+                           s->head);
+        return;
+    }
+    probabilities(p, worker, qkv, h, s->p);
+    product(p, worker,
+            &(uw_gemm_args){.m = p->queries,
+                            .n = hd,
+                            .k = p->tokens,
+                            .a = s->p,
+                            .lda = p->tokens,
+                            .b = v,
+                            .ldb = ld,
+                            .c = o + h * hd,
+                            .ldc = p->dim});
+}
+
 /* o = Attention(LN(x)) of one frame; returns o [queries, dim]. */
 static uw_real *attend(const layer_pass *p, int32_t worker, const scratch *s, size_t frame,
                        uw_real *o) {
     const uw_vit_layer_acts *l = p->l;
-    const size_t first = frame * p->tokens, hd = p->dim / p->heads;
+    const size_t first = frame * p->tokens;
     uw_real *qkv = qkv_of(p, s, frame);
 
     p->e->k->layernorm(s->n, l->mean1 ? l->mean1 + first : NULL, l->rstd1 ? l->rstd1 + first : NULL,
@@ -238,19 +294,7 @@ static uw_real *attend(const layer_pass *p, int32_t worker, const scratch *s, si
     uw_gemm_args g = through(p, PACK_QKV, s->n, p->tokens, p->dim, 3 * p->dim, qkv);
     g.bias = p->acts->qkv_b;
     product(p, worker, &g);
-    for (size_t h = 0; h < p->heads; h++) {
-        probabilities(p, worker, qkv, h, s->p);
-        product(p, worker,
-                &(uw_gemm_args){.m = p->queries,
-                                .n = hd,
-                                .k = p->tokens,
-                                .a = s->p,
-                                .lda = p->tokens,
-                                .b = qkv + 2 * p->dim + h * hd,
-                                .ldb = 3 * p->dim,
-                                .c = o + h * hd,
-                                .ldc = p->dim});
-    }
+    for (size_t h = 0; h < p->heads; h++) attend_head(p, worker, s, qkv, h, o);
     return o;
 }
 
@@ -275,7 +319,6 @@ static void finish(const layer_pass *p, int32_t worker, const scratch *s, const 
     g = through(p, PACK_UP, s->n, count, dim, p->mlp, s->g);
     g.bias = numbers(p, UP + 1);
     g.epilogue = UW_EPILOGUE_GELU;
-    g.sum = l->h ? l->h + first * p->mlp : NULL;
     product(p, worker, &g);
     g = through(p, PACK_DOWN, s->g, count, p->mlp, dim, l->next + first * dim);
     g.bias = numbers(p, DOWN + 1);
@@ -299,7 +342,10 @@ static void forward_group(void *arg, size_t group, int32_t worker) {
         n = frames_at_once(p, end - f);
         uw_real *o = p->l->o ? p->l->o + f * row : s.o;
         for (size_t i = 0; i < n; i++) attend(p, worker, &s, f + i, o + i * row);
-        finish(p, worker, &s, o, f * p->queries, n * p->queries);
+        const size_t wanted = n * p->queries, most = piece_rows(p->tokens);
+        for (size_t at = 0; at < wanted; at += most)
+            finish(p, worker, &s, o + at * p->dim, f * p->queries + at,
+                   wanted - at < most ? wanted - at : most);
     }
 }
 
@@ -331,31 +377,35 @@ static void weight_gradient(const layer_pass *p, int32_t worker, size_t group, i
     p->e->k->colsum(partial(p, group, tensor + 1), dy, rows, out, ldy, add);
 }
 
-/* On entry d [count, dim] is the gradient of next, on return of mid; s->dout that of attention's
- * output. */
+/* On entry d [count, dim] is the gradient of next, on return of mid; dout [count, dim] becomes that
+ * of attention's output. */
 static void finish_backward(const layer_pass *p, int32_t worker, const scratch *s, size_t group,
-                            bool add, uw_real *d, size_t first, size_t count) {
+                            bool add, uw_real *d, uw_real *dout, size_t first, size_t count) {
     const uw_vit_layer_acts *l = p->l;
     const uw_kernels *k = p->e->k;
     const size_t dim = p->dim, mlp = p->mlp;
-    const uw_real *h = l->h + first * mlp, *mid = l->mid + first * dim;
-
-    k->gelu(s->g, h, count * mlp);
-    weight_gradient(p, worker, group, DOWN, add, d, dim, dim, s->g, mlp, count);
-    uw_gemm_args g = through(p, PACK_DOWN, d, count, dim, mlp, s->dh);
-    product(p, worker, &g);
-    k->gelu_backward(s->dh, s->dh, h, count * mlp);
+    const uw_real *mid = l->mid + first * dim;
 
     k->layernorm(s->n, NULL, NULL, mid, numbers(p, NORM2), numbers(p, NORM2 + 1), count, dim,
                  VIT_EPS);
-    weight_gradient(p, worker, group, UP, add, s->dh, mlp, mlp, s->n, dim, count);
-    g = through(p, PACK_UP, s->dh, count, mlp, dim, s->dn);
+    uw_gemm_args g = through(p, PACK_AGAIN, s->n, count, dim, mlp, s->g);
+    g.bias = numbers(p, UP + 1);
+    g.epilogue = UW_EPILOGUE_GELU;
+    g.sum = s->h;
+    product(p, worker, &g);
+    weight_gradient(p, worker, group, DOWN, add, d, dim, dim, s->g, mlp, count);
+    uw_real *dh = s->g; /* g is spent */
+    g = through(p, PACK_DOWN, d, count, dim, mlp, dh);
+    product(p, worker, &g);
+    k->gelu_backward(dh, dh, s->h, count * mlp);
+    weight_gradient(p, worker, group, UP, add, dh, mlp, mlp, s->n, dim, count);
+    g = through(p, PACK_UP, dh, count, mlp, dim, s->dn);
     product(p, worker, &g);
     k->layernorm_backward(d, partial(p, group, NORM2), partial(p, group, NORM2 + 1), s->dn, mid,
                           l->mean2 + first, l->rstd2 + first, numbers(p, NORM2), count, dim, true);
 
     weight_gradient(p, worker, group, OUT, add, d, dim, dim, l->o + first * dim, dim, count);
-    g = through(p, PACK_OUT, d, count, dim, dim, s->dout);
+    g = through(p, PACK_OUT, d, count, dim, dim, dout);
     product(p, worker, &g);
 }
 
@@ -364,7 +414,7 @@ static void head_backward(const layer_pass *p, int32_t worker, const scratch *s,
                           const uw_real *dout, size_t h) {
     const size_t hd = p->dim / p->heads, ld = 3 * p->dim, t = p->tokens, dim = p->dim;
     const uw_real *q = qkv + h * hd, *k = q + dim, *v = k + dim, *dy = dout + h * hd;
-    uw_real *dq = s->dqkv + h * hd, *dk = dq + dim, *dv = dk + dim;
+    uw_real *dq = s->qkv + h * hd, *dk = dq + dim, *dv = dk + dim;
     const uw_gemm_args columns = {
         .trans_a = true, .m = t, .n = hd, .k = p->queries, .lda = t, .ldc = ld};
     uw_gemm_args g = columns;
@@ -414,16 +464,17 @@ static void attend_backward(const layer_pass *p, int32_t worker, const scratch *
     const uw_vit_layer_acts *l = p->l;
     const uw_kernels *k = p->e->k;
     const size_t dim = p->dim, t = p->tokens, first = frame * t;
-    const uw_real *qkv = qkv_of(p, s, frame), *x = l->x + first * dim;
+    const uw_real *qkv = l->qkv + first * 3 * dim, *x = l->x + first * dim;
+    uw_real *dqkv = s->qkv;
 
     for (size_t h = 0; h < p->heads; h++) head_backward(p, worker, s, qkv, dout, h);
     for (size_t r = p->queries; r < t; r++) /* who asked nothing */
-        memset(s->dqkv + r * 3 * dim, 0, dim * sizeof(uw_real));
+        memset(dqkv + r * 3 * dim, 0, dim * sizeof(uw_real));
     k->layernorm(s->n, NULL, NULL, x, numbers(p, NORM1), numbers(p, NORM1 + 1), t, dim, VIT_EPS);
     for (size_t i = 0; i < 3; i++)
-        weight_gradient(p, worker, group, QUERY + 2 * (int)i, add, s->dqkv + i * dim, 3 * dim, dim,
+        weight_gradient(p, worker, group, QUERY + 2 * (int)i, add, dqkv + i * dim, 3 * dim, dim,
                         s->n, dim, t);
-    const uw_gemm_args g = through(p, PACK_QKV, s->dqkv, t, 3 * dim, dim, s->dn);
+    const uw_gemm_args g = through(p, PACK_QKV, dqkv, t, 3 * dim, dim, s->dn);
     product(p, worker, &g);
     k->layernorm_backward(p->acts->dx + first * dim, partial(p, group, NORM1),
                           partial(p, group, NORM1 + 1), s->dn, x, l->mean1 + first,
@@ -442,7 +493,11 @@ static void backward_group(void *arg, size_t group, int32_t worker) {
     for (size_t f = begin, n; f < end; f += n) {
         n = frames_at_once(p, end - f);
         uw_real *d = (whole ? p->acts->dx : p->acts->dcls) + f * row;
-        finish_backward(p, worker, &s, group, f > begin, d, f * p->queries, n * p->queries);
+        const size_t wanted = n * p->queries, most = piece_rows(p->tokens);
+        for (size_t at = 0; at < wanted; at += most)
+            finish_backward(p, worker, &s, group, f > begin || at, d + at * p->dim,
+                            s.dout + at * p->dim, f * p->queries + at,
+                            wanted - at < most ? wanted - at : most);
         for (size_t i = 0; i < n; i++) {
             attend_backward(p, worker, &s, group, f + i > begin, s.dout + i * row, f + i);
             /* what passed attention by */
