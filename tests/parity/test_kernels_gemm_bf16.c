@@ -307,13 +307,16 @@ static void small_sizes(void **state) {
 static void large_sizes(void **state) {
     (void)state;
     kc_seed(2);
-    static const size_t m[] = {33, 300, SIZE_MAX};
-    static const size_t n[] = {50, 288, SIZE_MAX};
+    static const size_t m[] = {33, 100, SIZE_MAX};
+    static const size_t n[] = {50, 130, SIZE_MAX};
     static const size_t k[] = {192, 588, 1029, SIZE_MAX};
     check_sizes(m, n, k, 4);
     static const size_t few[] = {7, 40, SIZE_MAX}, narrow[] = {20, SIZE_MAX};
+    static const size_t many[] = {290, SIZE_MAX}, cut[] = {1000, 1029, SIZE_MAX};
+    check_sizes(many, narrow, cut, 8);
+    check_sizes(few, many, cut, 4);
     static const size_t deep[] = {2048, 4128, 5001, SIZE_MAX};
-    check_sizes(few, narrow, deep, 8);
+    check_sizes(few, narrow, deep, 4);
 }
 
 /* A caller may give any rows to any thread: the bits of a row stay the same. */
