@@ -154,13 +154,14 @@ VEC void tile(int rows, int vecs, tile_walk walk, const tile_args *t) {
             tile_steps(rows, wide, walk, sum, a, &lda, &b, ldb);
         }
     }
-    const float *ahead = t->ahead;
-    const size_t ahead_step = t->ahead_step;
-    for (; k >= K_UNROLL; k -= K_UNROLL) {
-        _mm_prefetch((const char *)ahead, _MM_HINT_T1);
-        ahead += ahead_step;
-        tile_steps(rows, wide, walk, sum, a, &lda, &b, ldb);
+    if (t->ahead_step > 0) {
+        const float *ahead = t->ahead;
+        for (; k >= K_UNROLL; k -= K_UNROLL, ahead += LINE) {
+            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+            tile_steps(rows, wide, walk, sum, a, &lda, &b, ldb);
+        }
     }
+    for (; k >= K_UNROLL; k -= K_UNROLL) tile_steps(rows, wide, walk, sum, a, &lda, &b, ldb);
     for (; k >= (size_t)per_step; k -= (size_t)per_step) {
         tile_step(rows, wide, walk, sum, a, lda, 0, b);
         b += ldb;
