@@ -1,6 +1,7 @@
-/* im2col and col2im, AVX-512. */
+/* im2col and col2im, and pictures relative to their floor: AVX-512. */
 #include "x86/vec_avx512.h"
 
 #include "x86/x86.h"
 
 #include "x86/conv_body.h"
+#include "x86/relative_body.h"
