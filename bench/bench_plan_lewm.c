@@ -22,13 +22,12 @@ typedef struct search {
     const char *name, *settings;
     uw_solver solver;
     int32_t num_samples, iters;
-    bool quick;
 } search;
 
 static const search searches[] = {
-    {"cem10", "CEM 300 x 10, 30 elites, horizon 5, history 1", UW_SOLVER_CEM, 300, 10, true},
-    {"cem", "CEM 300 x 30, 30 elites, horizon 5, history 1", UW_SOLVER_CEM, 300, 30, false},
-    {"icem", "iCEM 128 x 3, 30 elites, horizon 5, history 1", UW_SOLVER_ICEM, 128, 3, false},
+    {"cem10", "CEM 300 x 10, 30 elites, horizon 5, history 1", UW_SOLVER_CEM, 300, 10},
+    {"cem", "CEM 300 x 30, 30 elites, horizon 5, history 1", UW_SOLVER_CEM, 300, 30},
+    {"icem", "iCEM 128 x 3, 30 elites, horizon 5, history 1", UW_SOLVER_ICEM, 128, 3},
 };
 enum { NUM_SEARCHES = sizeof searches / sizeof *searches };
 
@@ -154,16 +153,17 @@ uw_status uw_bench_plan_lewm(uw_context *ctx, bool quick, uw_bench_sink *sink, v
     for (int i = 0; !s && i < 2 * NUM_SEARCHES; i++) {
         const search *what = &searches[i / 2];
         const bool parallel = i % 2;
-        if (quick && !what->quick) continue;
-        char name[48];
-        snprintf(name, sizeof name, "%s, %s", what->name, parallel ? "all threads" : "one thread");
+        if (quick && !parallel) continue;
+        char name[64];
+        snprintf(name, sizeof name, "plan lewm %s, %s", what->name,
+                 parallel ? "all threads" : "one thread");
         uw_bench_result r = {.name = name, .unit = "s", .settings = what->settings};
         s = bench_one(ctx, model, what, parallel, quick ? 1 : 3, &r);
         if (!s) tell(ctx, model, what, parallel, &r, sink, cookie);
     }
     if (!s) {
         const uw_rollout_flops flops = uw__rollout_flops(uw__model_net(model), 1, 300, 5);
-        uw_bench_result r = {.name = "arithmetic",
+        uw_bench_result r = {.name = "plan lewm, arithmetic",
                              .unit = "x",
                              .settings = "done / in the reference's order",
                              .samples = 1};

@@ -146,9 +146,9 @@ static uw_status measure(uw_context *ctx, const size_row *size, bool quick, uw_b
     }
     const double peak = threads * best_peak(uw_context_isa(ctx)), gflops = flops / r.value * 1e-6;
     r.percent_of_peak = peak > 0.0 ? 100.0 * gflops / peak : 0.0;
-    snprintf(name, sizeof name, "train lewm %s%s", size->name, b.exec.bf16 ? " bf16" : "");
-    snprintf(settings, sizeof settings, "%.2f ms per frame, %.0f GFLOP/s, %zu MB, %d threads, peak %.0f GFLOP/s in f32",
-             r.value / frames, gflops, b.bytes >> 20, (int)threads, peak);
+    snprintf(name, sizeof name, "train lewm %s", size->name);
+    snprintf(settings, sizeof settings, "%.2f ms per frame, %.0f GFLOP/s%s, %zu MB, %d threads, peak %.0f GFLOP/s in f32",
+             r.value / frames, gflops, b.exec.bf16 ? " in bf16" : "", b.bytes >> 20, (int)threads, peak);
     sink(cookie, &r);
 done:
     free(b.memory);

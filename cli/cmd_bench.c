@@ -22,7 +22,9 @@ typedef struct bench_print {
 
 /* The peer that met this figure in alternated pairs, and the median of their ratios. */
 static void add_peer(const bench_print *p, const char *name, json_t *one) {
-    const json_t *peer = p->peers ? json_object_get(p->peers, name) : NULL;
+    char bf16[128];
+    snprintf(bf16, sizeof bf16, "%s bf16", name);
+    const json_t *peer = p->peers ? json_object_get(p->peers, p->c->bf16 ? bf16 : name) : NULL;
     if (!peer) return;
     const char *who = json_string_value(json_object_get(peer, "peer"));
     const double value = json_number_value(json_object_get(peer, "peer_median"));

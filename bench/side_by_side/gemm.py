@@ -64,7 +64,7 @@ def main():
     rows = {}
     for one in peer.umwelt_benches(args.umwelt, bench, 1):
         size = re.search(r'(\d+) x (\d+) x (\d+)', one['settings'])
-        if 'packed' in one['settings'] and size:
+        if 'packed' in one['name'] + one['settings'] and size:
             rows[one['name']] = [*size.groups(), str(int('GELU' in one['name'] or 'GELU' in one['settings']))]
     try:
         peers = {name: peer.Peer(__file__, ['--precision', args.precision, '--serve', *size], 1, 'passive')
@@ -80,7 +80,7 @@ def main():
             theirs[name].append(peers[name].measure())
     for name, size in rows.items():
         peers[name].close()
-        peer.report(name, ours[name], theirs[name], [a / b for a, b in zip(ours[name], theirs[name])],
+        peer.report(name + (' bf16' if bf16 else ''), ours[name], theirs[name], [a / b for a, b in zip(ours[name], theirs[name])],
                     {'bench': bench, 'precision': args.precision, 'threads': 1, 'peer': "PyTorch's linear (MKL or oneDNN)"},
                     args.record)
     return 0

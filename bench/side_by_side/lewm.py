@@ -16,11 +16,11 @@ import reference
 
 # what -> {row of umwelt bench: the peer's job}
 JOBS = {
-    'encode': ('encode', {'encode LeWM 224, B=32, all threads': ('encode', 32), 'encode LeWM 224, B=1, all threads': ('encode', 1)}),
-    'plan': ('plan-lewm', {'plan LeWM, CEM 300 x 30, all threads': ('plan', (300, 30)),
-                           'plan LeWM, CEM 300 x 10, all threads': ('plan', (300, 10)),
-                           'plan LeWM, iCEM 128 x 3, all threads': ('icem', (128, 3))}),
-    'train': ('train-lewm', {'train lewm full 16x4': ('full', 16), 'train lewm full 32x4': ('full', 32),
+    'encode': ('encode', {'encode LeWM 224x224 B=32, all threads': ('encode', 32),
+                          'encode LeWM 224x224 B=1, all threads': ('encode', 1)}),
+    'plan': ('plan-lewm', {'plan lewm cem10, all threads': ('plan', (300, 10)), 'plan lewm cem, all threads': ('plan', (300, 30)),
+                           'plan lewm icem, all threads': ('icem', (128, 3))}),
+    'train': ('train-lewm', {'train lewm full 16x4': ('full', 16),
                              'train lewm small64 128x4': ('small64', 128), 'train lewm small128 128x4': ('small128', 128)}),
 }
 INFERENCE = ['fp32', 'autocast', 'bf16', 'fp32+compile', 'bf16+compile', 'openvino', 'openvino-bf16']
@@ -270,20 +270,29 @@ def engine(variant):
     return f'{package} {importlib.metadata.version(package)} {variant}'
 
 
-def compare(args, bench, name):
-    best = fastest(args, name)
-    if best is None:
-        raise RuntimeError('no variant ran')
-    other = peer.Peer(__file__, [args.what, '--serve', best[1], '--only', name, '--threads', str(args.threads)], args.threads, best[2],
-                      'openvino' not in best[1])
-    ours, theirs = [], []
-    for _ in range(args.pairs):
-        ours.append(peer.umwelt_bench(args.umwelt, bench, name, args.threads, ['--precision', args.precision]))
-        theirs.append(other.measure())
-    other.close()
-    peer.report(name, ours, theirs, [b / a for a, b in zip(ours, theirs)],
-                {'bench': bench, 'precision': args.precision, 'threads': args.threads,
-                 'peer': f'{engine(best[1])}, {best[2]} waiting, {other.malloc}'}, args.record)
+def compare(args, bench, rows):
+    """Every row of one bench: a pair is one run of umwelt's bench and one answer of every row's best peer."""
+    met = {}
+    for name in rows:
+        best = fastest(args, name)
+        if best is None:
+            print(f'skip: {name}: no variant of the peer ran (see README.md)')
+            continue
+        met[name] = best[1:], peer.Peer(__file__, [args.what, '--serve', best[1], '--only', name, '--threads', str(args.threads)],
+                                        args.threads, best[2], 'openvino' not in best[1])
+    ours, theirs = {name: [] for name in met}, {name: [] for name in met}
+    for _ in range(args.pairs if met else 0):
+        found = peer.umwelt_benches(args.umwelt, bench, args.threads, ['--precision', args.precision])
+        values = {one['name']: one['value'] for one in found}
+        for name, (_, other) in met.items():
+            ours[name].append(values[name])
+            theirs[name].append(other.measure())
+    for name, ((variant, waiting), other) in met.items():
+        other.close()
+        peer.report(name + (' bf16' if args.precision == 'bf16' else ''), ours[name], theirs[name],
+                    [b / a for a, b in zip(ours[name], theirs[name])],
+                    {'bench': bench, 'precision': args.precision, 'threads': args.threads,
+                     'peer': f'{engine(variant)}, {waiting} waiting, {other.malloc}'}, args.record)
 
 
 def main():
@@ -302,11 +311,7 @@ def main():
     if args.serve:
         return serve(args.what, args.serve, args.only, args.threads)
     bench, rows = JOBS[args.what]
-    for name in [args.only] if args.only else rows:
-        try:
-            compare(args, bench, name)
-        except (ImportError, RuntimeError) as error:
-            print(f'skip: {name}: {error} (see README.md)')
+    compare(args, bench, [args.only] if args.only else rows)
     return 0
 
 
