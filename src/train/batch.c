@@ -11,10 +11,11 @@
 enum { LOOK_BITS = 20 };
 
 static uw_batch *layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
-                        size_t extra, bool inputs, int32_t num_workers) {
+                        size_t extra, int32_t num_workers, bool inputs, bool own_prepared) {
     const size_t rows = inputs ? windows * feed->window + extra : 0, items = windows + extra;
     const size_t moves = windows * (feed->window - 1);
-    const size_t prepared = uw__net_takes_frames(net) ? 0 : rows * net->input_reals;
+    const size_t prepared =
+        uw__net_takes_frames(net) || !own_prepared ? 0 : rows * net->input_reals;
     uw_batch tmp = {.windows = windows, .extra = extra};
     uw_batch *b = uw_arena_alloc(arena, 1, sizeof *b);
     tmp.picks = uw_arena_alloc(arena, items, sizeof *tmp.picks);
@@ -30,28 +31,22 @@ static uw_batch *layout(uw_arena *arena, const uw_net *net, const uw_feed *feed,
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
                            size_t extra, int32_t num_workers) {
-    return layout(arena, net, feed, windows, extra, true, num_workers);
+    return layout(arena, net, feed, windows, extra, num_workers, true, true);
+}
+
+uw_batch *uw__batch_layout_second(uw_arena *arena, const uw_net *net, const uw_feed *feed,
+                                  size_t windows, size_t extra, int32_t num_workers,
+                                  const uw_batch *first) {
+    const bool pictures = feed->pixels >= 0;
+    uw_batch *b = layout(arena, net, feed, windows, extra, num_workers, true, !pictures);
+    if (b && pictures) b->x = first->x;
+    return b;
 }
 
 uw_batch *uw__batch_layout_latents(uw_arena *arena, const uw_net *net, const uw_feed *feed,
                                    size_t windows, int32_t num_workers) {
-    return layout(arena, net, feed, windows, 0, false, num_workers);
+    return layout(arena, net, feed, windows, 0, num_workers, false, true);
 }
-
-typedef struct load_args {
-    const uw_net *net;
-    const uw_feed *feed;
-    const uw_train_config *config; /* NULL: as recorded */
-    const uw_windows *windows;
-    const uw_real *buffers; /* of the network */
-    uw_batch *batch;
-    int64_t step;
-    size_t first; /* number of window 0 of this micro-batch within its step */
-    size_t
-        first_extra; /* the same of its first single frame, which are numbered behind the windows */
-    double strength;
-    uw_err *err; /* only when run serially */
-} load_args;
 
 /* ---- one window, or one frame -------------------------------------------------------------- */
 
@@ -62,7 +57,7 @@ typedef struct item {
     size_t at; /* place of its first row in the batch */
 } item;
 
-static item item_at(const load_args *a, size_t i) {
+static item item_at(const uw_batch_load *a, size_t i) {
     const bool window = i < a->batch->windows;
     const size_t single = i - a->batch->windows, frames = a->feed->window;
     item it = {.number = window ? a->first + i : a->first_extra + single,
@@ -73,7 +68,7 @@ static item item_at(const load_args *a, size_t i) {
     return it;
 }
 
-static uw_status read_rows(const load_args *a, const item *it, int32_t column, void *out) {
+static uw_status read_rows(const uw_batch_load *a, const item *it, int32_t column, void *out) {
     return uw_dataset_rows(a->feed->data, column, it->episode, it->row, it->count,
                            a->net->config.frameskip, out, a->err);
 }
@@ -86,7 +81,7 @@ static void widen(const uw_feed *f, const void *from, size_t row, double *to) {
 }
 
 /* Every frame drawn by the world, in one look or in one each.  temp: two windows of states. */
-static uw_status redraw_item(const load_args *a, const item *it, bool one_look, uw_rng *r,
+static uw_status redraw_item(const uw_batch_load *a, const item *it, bool one_look, uw_rng *r,
                              unsigned char *temp) {
     const uw_feed *f = a->feed;
     const uw_env_class *env = f->redraw.env;
@@ -115,7 +110,7 @@ static uw_status redraw_item(const load_args *a, const item *it, bool one_look, 
     return UW_OK;
 }
 
-static void recolour_item(const load_args *a, const item *it, bool one_look, uw_rng *r) {
+static void recolour_item(const uw_batch_load *a, const item *it, bool one_look, uw_rng *r) {
     const size_t bytes = a->feed->frame_bytes;
     uw_colour_map map = {{0}, {0}, {0}};
     for (size_t t = 0; t < (size_t)it->count; t++) {
@@ -124,7 +119,7 @@ static void recolour_item(const load_args *a, const item *it, bool one_look, uw_
     }
 }
 
-static uw_status load_pictures(const load_args *a, const item *it, unsigned char *temp) {
+static uw_status load_pictures(const uw_batch_load *a, const item *it, unsigned char *temp) {
     const uw_feed *f = a->feed;
     const uw_augment augment = a->config ? a->config->augment : UW_AUGMENT_NONE;
     bool one_look = false;
@@ -144,7 +139,7 @@ static uw_status load_pictures(const load_args *a, const item *it, unsigned char
 }
 
 /* Sensor columns side by side, z-scored. */
-static uw_status load_columns(const load_args *a, const item *it, void *temp) {
+static uw_status load_columns(const uw_batch_load *a, const item *it, void *temp) {
     const uw_feed *f = a->feed;
     size_t at = 0;
     for (int32_t i = 0; i < f->num_columns; i++) {
@@ -180,7 +175,7 @@ static void normalise_actions(const uw_feed *f, const float *from, size_t count,
  * each what came before it, which an episode's first rows have none of.  A window of the actions
  * that starts so much earlier holds it all: it is never longer than the last block that nobody
  * needs. */
-static uw_status load_actions(const load_args *a, const item *it, float *temp) {
+static uw_status load_actions(const uw_batch_load *a, const item *it, float *temp) {
     const uw_feed *f = a->feed;
     const size_t moves = f->window - 1, block = f->action_block;
     const size_t width = (size_t)a->net->config.action_dim;
@@ -204,7 +199,7 @@ static uw_status load_actions(const load_args *a, const item *it, float *temp) {
     return s;
 }
 
-static uw_status load_labels(const load_args *a, const item *it, void *temp) {
+static uw_status load_labels(const uw_batch_load *a, const item *it, void *temp) {
     const uw_net *net = a->net;
     const uw_real *mean = uw__bind(net, net->at_readout + 2, a->buffers);
     const uw_real *std = uw__bind(net, net->at_readout + 3, a->buffers);
@@ -217,8 +212,8 @@ static uw_status load_labels(const load_args *a, const item *it, void *temp) {
     return s;
 }
 
-static void load_item(void *arg, size_t i, int32_t worker) {
-    const load_args *a = arg;
+void uw__batch_item(void *load, size_t i, int32_t worker) {
+    const uw_batch_load *a = load;
     const item it = item_at(a, i);
     unsigned char *temp = a->batch->temp + (size_t)worker * a->feed->temp_bytes;
     uw_status s = a->feed->pixels >= 0 ? load_pictures(a, &it, temp) : load_columns(a, &it, temp);
@@ -230,16 +225,14 @@ static void load_item(void *arg, size_t i, int32_t worker) {
 
 /* ---- batches ------------------------------------------------------------------------------- */
 
-/* Load the first `items` of windows and single frames. */
-static uw_status load(const uw_exec *e, load_args *a, size_t items, uw_err *err) {
-    uw_batch *b = a->batch;
-    uw__pool_run(e->pool, items, load_item, a);
-    for (size_t i = 0; i < items; i++) {
+uw_status uw__batch_end(const uw_exec *e, uw_batch_load *a, uw_err *err) {
+    const uw_batch *b = a->batch;
+    for (size_t i = 0; i < a->items; i++) {
         const uw_status first = (uw_status)b->status[i];
         if (!first) continue;
         /* The first window that failed says why when it is read again, alone. */
         a->err = err;
-        load_item(a, i, 0);
+        uw__batch_item(a, i, 0);
         if (b->status[i]) return (uw_status)b->status[i];
         uw_fail(err, first, "data set: a window could not be read at first: %s",
                 uw_status_str(first));
@@ -247,7 +240,7 @@ static uw_status load(const uw_exec *e, load_args *a, size_t items, uw_err *err)
         return first;
     }
     if (a->feed->pixels >= 0 && !uw__net_takes_frames(a->net)) {
-        const size_t rows = b->windows * a->feed->window + (items - b->windows);
+        const size_t rows = b->windows * a->feed->window + (a->items - b->windows);
         uw__net_prepare(e, a->net, a->buffers, b->frames, rows, b->x);
     }
     return UW_OK;
@@ -274,20 +267,20 @@ uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i)
 }
 
 /* One of n, drawn for a place of the step's batch: the bias is below n / 2^53. */
-static int64_t draw_below(const load_args *a, uint64_t number, uint64_t n) {
+static int64_t draw_below(const uw_batch_load *a, uint64_t number, uint64_t n) {
     uw_rng r = uw__rng(a->config->seed, UW_STREAM_BATCH, (uint64_t)a->step << LOOK_BITS | number);
     return (int64_t)(uw__rng_uniform64(&r) * (double)n);
 }
 
 /* Another window of the episode that window `beside` is of. */
-static int64_t draw_beside(const load_args *a, uint64_t number, int64_t beside) {
+static int64_t draw_beside(const uw_batch_load *a, uint64_t number, int64_t beside) {
     int64_t first, count;
     uw__windows_beside(a->windows, beside, &first, &count);
     return first + draw_below(a, number, (uint64_t)count);
 }
 
 /* The windows of a step: drawn anew, or the next ones of an epoch's order. */
-static void pick(const load_args *a) {
+static void pick(const uw_batch_load *a) {
     const uw_train_config *c = a->config;
     const uint64_t count = (uint64_t)uw_windows_count(a->windows);
     const uint64_t per_epoch = count / (uint64_t)c->batch, step = (uint64_t)a->step;
@@ -306,33 +299,48 @@ static void pick(const load_args *a) {
         a->batch->picks[a->batch->windows + i] = draw_below(a, a->first_extra + i, count);
 }
 
+uw_batch_load uw__batch_begin(const uw_net *net, const uw_feed *feed, const uw_train_config *config,
+                              const uw_real *buffers, int64_t step, int32_t micro,
+                              uw_batch *batch) {
+    const uw_batch_load a = {
+        .net = net,
+        .feed = feed,
+        .config = config,
+        .windows = feed->train,
+        .buffers = buffers,
+        .batch = batch,
+        .items = batch->windows + batch->extra,
+        .step = step,
+        .first = (size_t)micro * batch->windows,
+        .first_extra = (size_t)config->batch + (size_t)micro * batch->extra,
+        .strength = uw__augment_strength(config, (double)step / (double)config->steps)};
+    pick(&a);
+    return a;
+}
+
+/* Items, and then what takes them all. */
+static uw_status load(const uw_exec *e, uw_batch_load *a, uw_err *err) {
+    uw__pool_run(e->pool, a->items, uw__batch_item, a);
+    return uw__batch_end(e, a, err);
+}
+
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,
                          const uw_train_config *config, const uw_real *buffers, int64_t step,
                          int32_t micro, uw_batch *batch, uw_err *err) {
-    load_args a = {.net = net,
-                   .feed = feed,
-                   .config = config,
-                   .windows = feed->train,
-                   .buffers = buffers,
-                   .batch = batch,
-                   .step = step,
-                   .first = (size_t)micro * batch->windows,
-                   .first_extra = (size_t)config->batch + (size_t)micro * batch->extra,
-                   .strength = uw__augment_strength(config, (double)step / (double)config->steps)};
-    pick(&a);
-    return load(e, &a, batch->windows + batch->extra, err);
+    uw_batch_load a = uw__batch_begin(net, feed, config, buffers, step, micro, batch);
+    return load(e, &a, err);
 }
 
 /* ---- rows and latents ---------------------------------------------------------------------- */
 
 typedef struct rows_args {
-    load_args load;
+    uw_batch_load load;
     int64_t episode, first;
 } rows_args;
 
 static void load_row(void *arg, size_t i, int32_t worker) {
     const rows_args *r = arg;
-    const load_args *a = &r->load;
+    const uw_batch_load *a = &r->load;
     const item it = {.episode = r->episode, .row = r->first + (int64_t)i, .count = 1, .at = i};
     unsigned char *temp = a->batch->temp + (size_t)worker * a->feed->temp_bytes;
     a->batch->status[i] =
@@ -359,7 +367,7 @@ uw_status uw__batch_load_rows(const uw_exec *e, const uw_net *net, const uw_feed
 }
 
 typedef struct latent_args {
-    load_args load;
+    uw_batch_load load;
     const uw_real *latents; /* [rows, D] */
     const int64_t *start;   /* [episodes] */
     uw_real *z;             /* [B, T, D] */
@@ -367,7 +375,7 @@ typedef struct latent_args {
 
 static void load_latents(void *arg, size_t w, int32_t worker) {
     const latent_args *l = arg;
-    const load_args *a = &l->load;
+    const uw_batch_load *a = &l->load;
     const item it = item_at(a, w);
     const size_t d = (size_t)a->net->config.latent_dim;
     const size_t stride = (size_t)a->net->config.frameskip;
@@ -411,11 +419,15 @@ uw_status uw__batch_load_validation(const uw_exec *e, const uw_net *net, const u
                                     uw_batch *batch, uw_err *err) {
     const uint64_t count = (uint64_t)uw_windows_count(feed->valid);
     const uint64_t all = (uint64_t)parts * batch->windows;
-    load_args a = {
-        .net = net, .feed = feed, .windows = feed->valid, .buffers = buffers, .batch = batch};
+    uw_batch_load a = {.net = net,
+                       .feed = feed,
+                       .windows = feed->valid,
+                       .buffers = buffers,
+                       .batch = batch,
+                       .items = batch->windows};
     for (size_t w = 0; w < batch->windows; w++) {
         const uint64_t n = (uint64_t)part * batch->windows + w;
         batch->picks[w] = (int64_t)(n * count / all);
     }
-    return load(e, &a, batch->windows, err);
+    return load(e, &a, err);
 }

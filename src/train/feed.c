@@ -401,7 +401,8 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         uw__log(ctx, UW_LOG_WARN, "%s: a torn tail of %" PRId64 " bytes was left out", path,
                 uw_dataset_torn_bytes(f.data));
     }
-    if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool), err);
+    /* one more loads ahead */
+    if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool) + 1, err);
     /* who has a table of numbers and no preset must hear of presets first */
     if (!s && config->model.input != UW_INPUT_COLUMNS && !config->observe[0] &&
         uw_dataset_find(f.data, "pixels", NULL) < 0)

@@ -54,12 +54,39 @@ typedef struct uw_batch {
 
 uw_batch *uw__batch_layout(uw_arena *arena, const uw_net *net, const uw_feed *feed, size_t windows,
                            size_t extra, int32_t num_workers);
+/* Another one, to be filled while the first is in use; pictures are prepared in the same place. */
+uw_batch *uw__batch_layout_second(uw_arena *arena, const uw_net *net, const uw_feed *feed,
+                                  size_t windows, size_t extra, int32_t num_workers,
+                                  const uw_batch *first);
 /* The same without pictures, columns and labels, for uw__batch_load_latents. */
 uw_batch *uw__batch_layout_latents(uw_arena *arena, const uw_net *net, const uw_feed *feed,
                                    size_t windows, int32_t num_workers);
 /* Return window i, 0 <= i < n, of the order of an epoch: a permutation of 0 .. n - 1 for every seed and
  * epoch; n up to 2^62. */
 uint64_t uw__epoch_window(uint64_t seed, uint64_t epoch, uint64_t n, uint64_t i);
+/* A batch on its way into memory. */
+typedef struct uw_batch_load {
+    const uw_net *net;
+    const uw_feed *feed;
+    const uw_train_config *config; /* NULL: as recorded */
+    const uw_windows *windows;
+    const uw_real *buffers; /* of the network */
+    uw_batch *batch;
+    size_t items; /* windows and single frames to load */
+    int64_t step;
+    size_t first;       /* number of window 0 of this micro-batch within its step */
+    size_t first_extra; /* the same of its first single frame, which are numbered behind the windows */
+    double strength;
+    uw_err *err; /* only when run serially */
+} uw_batch_load;
+
+/* Load micro-batch `micro` of training step `step` in three parts: draw its windows; load each item, in any
+ * order, on threads that have each a `worker` of their own; see what reading said, and prepare the pictures.
+ * Returns of the end: the first item's error, with the message that reading it again gives */
+uw_batch_load uw__batch_begin(const uw_net *net, const uw_feed *feed, const uw_train_config *config,
+                              const uw_real *buffers, int64_t step, int32_t micro, uw_batch *batch);
+void uw__batch_item(void *load, size_t i, int32_t worker);
+uw_status uw__batch_end(const uw_exec *e, uw_batch_load *load, uw_err *err);
 /* Load micro-batch `micro` of training step `step`, drawn and dressed by (seed, step) alone.
  * buffers: of the network, which hold what normalises inputs and labels */
 uw_status uw__batch_load(const uw_exec *e, const uw_net *net, const uw_feed *feed,

@@ -36,6 +36,29 @@ static void layout_predictor(uw_arena *arena, uw_trainer *t) {
     t->latent_optim = uw__optim_layout(arena, end - first);
 }
 
+/* Whether a thread loads ahead: who asks for one thread gets one. */
+static bool loads_ahead(const uw_trainer *t) {
+    return uw__pool_threads(t->ctx->pool) > 1;
+}
+
+/* One to compute with, and one that is filled meanwhile.  Pictures are prepared when a batch is
+ * taken, so the two share that place. */
+static void layout_batches(uw_arena *arena, uw_trainer *t) {
+    const size_t windows = micro_windows(&t->config);
+    const size_t extra = (size_t)(t->config.extra_frames / t->config.accumulate);
+    const bool ahead = loads_ahead(t);
+    const int32_t workers = t->exec.num_workers + ahead;
+    uw_batch **b = t->prefetch.batch;
+    b[0] = b[1] = uw__batch_layout(arena, &t->net, &t->feed, windows, extra, workers);
+    if (ahead)
+        b[1] = uw__batch_layout_second(arena, &t->net, &t->feed, windows, extra, workers, b[0]);
+    t->batch = b[0];
+    t->prefetch.net = &t->net;
+    t->prefetch.feed = &t->feed;
+    t->prefetch.config = &t->config;
+    t->prefetch.buffers = t->buffers;
+}
+
 static void layout(uw_arena *arena, uw_trainer *t) {
     const size_t n = t->net.num_params, d = (size_t)t->net.config.latent_dim;
     const size_t windows = micro_windows(&t->config);
@@ -46,9 +69,7 @@ static void layout(uw_arena *arena, uw_trainer *t) {
     t->buffers = uw_arena_alloc(arena, t->net.num_buffers, sizeof *t->buffers);
     t->grads = uw_arena_alloc(arena, n, sizeof *t->grads);
     t->optim = uw__optim_layout(arena, n);
-    t->batch = uw__batch_layout(arena, &t->net, &t->feed, windows,
-                                (size_t)(t->config.extra_frames / t->config.accumulate),
-                                t->exec.num_workers);
+    layout_batches(arena, t);
     t->loss = uw__loss_layout(arena, &t->net, &t->config, windows);
     if (t->loss && uw__net_takes_frames(&t->net)) uw__loss_frames(t->loss, t->batch->frames);
     if (t->config.predictor_steps) layout_predictor(arena, t);
@@ -92,11 +113,13 @@ uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_
         uw__net_randomise(&t->net, t->config.seed, t->params, t->buffers);
         s = uw__feed_measure(&t->feed, &t->net, t->buffers, err);
     }
+    if (!s && loads_ahead(t)) s = uw__prefetch_start(&t->prefetch, t->exec.num_workers, err);
     if (!s) uw__trainer_null(&t->config, &t->sigreg_null, &t->sigreg_q99);
     return s;
 }
 
 void uw__trainer_fini(uw_trainer *t) {
+    uw__prefetch_stop(&t->prefetch);
     uw__feed_close(&t->feed);
     uw__net_fini(&t->net);
     free(t->memory);
@@ -194,6 +217,19 @@ static uw_status predictor_step(uw_trainer *t, int64_t step, uw_step_stats *out,
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
+/* Take a micro-batch, and have the one behind it filled while this one is computed with. */
+static uw_status next_batch(uw_trainer *t, int64_t step, int32_t micro, uw_err *err) {
+    const uw_status s = uw__prefetch_take(&t->prefetch, &t->exec, step, micro, &t->batch, err);
+    if (s) return s;
+    if (uw__net_takes_frames(&t->net)) uw__loss_frames(t->loss, t->batch->frames);
+    if (++micro == t->config.accumulate) {
+        micro = 0;
+        step++;
+    }
+    if (step < t->config.steps) uw__prefetch_order(&t->prefetch, step, micro);
+    return UW_OK;
+}
+
 uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_err *err) {
     if (step >= t->config.steps) return predictor_step(t, step, out, err);
     const uw_train_config now = config_at(&t->config, step), *c = &now;
@@ -204,8 +240,7 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
     for (int32_t micro = 0; micro < c->accumulate; micro++) {
         uw_losses l;
         const uint64_t draw = (uint64_t)step * (uint64_t)c->accumulate + (uint64_t)micro;
-        const uw_status s =
-            uw__batch_load(&t->exec, &t->net, &t->feed, c, t->buffers, step, micro, t->batch, err);
+        const uw_status s = next_batch(t, step, micro, err);
         if (s) return s;
         uw__loss_gradient(&t->exec, &t->net, c, t->params, t->buffers, t->loss, t->batch->x,
                           t->batch->a, t->batch->y, draw, scale, t->grads, &l);

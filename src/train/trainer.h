@@ -7,6 +7,7 @@
 #include "feed.h"
 #include "losses.h"
 #include "optim.h"
+#include "prefetch.h"
 
 typedef struct uw_trainer {
     uw_context *ctx;
@@ -18,7 +19,8 @@ typedef struct uw_trainer {
     uw_exec exec;
     uw_real *params, *buffers, *grads;
     uw_optim optim;
-    uw_batch *batch;
+    uw_prefetch prefetch;   /* owned thread; its two batches */
+    uw_batch *batch;        /* the one that was taken last */
     uw_loss_state *loss;
     /* of predictor_steps: the latents of the whole data set, and windows of them */
     uw_real *latents; /* [rows, D], rows of the data set */
@@ -38,7 +40,7 @@ typedef struct uw_step_stats {
 } uw_step_stats;
 
 /* Open the data set, build the network, plan the memory, draw the weights.
- * Own      *t: uw__trainer_fini, also after an error                                              */
+ * Own      *t, which is not to move: uw__trainer_fini, also after an error                       */
 uw_status uw__trainer_init(uw_context *ctx, const char *dataset, const uw_train_config *config,
                            uw_trainer *t, uw_err *err);
 void uw__trainer_fini(uw_trainer *t);
