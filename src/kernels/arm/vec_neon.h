@@ -134,12 +134,12 @@ VEC vf v_from_u8(const uint8_t *p) {
 }
 
 /* bf16 to fp32, and back: to nearest, ties to even, NaN stays NaN. */
-VEC vf v_get_half(const uint16_t *p, size_t left) {
+VEC vf v_get_bf16(const uint16_t *p, size_t left) {
     uint16_t some[VW] = {0};
     memcpy(some, p, (left < VW ? left : VW) * sizeof *p);
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(some), 16));
 }
-VEC void v_put_half(uint16_t *p, size_t left, vf x) {
+VEC void v_put_bf16(uint16_t *p, size_t left, vf x) {
     const uint32x4_t bits = vreinterpretq_u32_f32(x);
     const uint32x4_t odd = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
     const uint32x4_t up = vaddq_u32(bits, vaddq_u32(odd, vdupq_n_u32(0x7fff)));

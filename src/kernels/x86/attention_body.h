@@ -59,7 +59,7 @@ void UW_ISA(softmax_backward)(float *dp, const float *p, size_t rows, size_t col
 enum { DIMS = 4 }; /* dimensions at once: independent sums */
 
 VEC vf few_get(const void *p, size_t at, bool bf16, size_t left) {
-    return bf16 ? v_get_half((const uint16_t *)p + at, left) : v_get((const float *)p + at, left);
+    return bf16 ? v_get_bf16((const uint16_t *)p + at, left) : v_get((const float *)p + at, left);
 }
 
 /* VW heads of one row from lane `at` on, of which `left` are there. */
@@ -97,7 +97,7 @@ VEC void few_keys_lanes(const uw_few_keys_args *a, size_t r, size_t at, size_t l
         for (size_t i = 0; i < dims; i++) {
             const size_t to = o + (d + i) * step;
             if (bf16)
-                v_put_half((uint16_t *)a->o + to, left, y[i]);
+                v_put_bf16((uint16_t *)a->o + to, left, y[i]);
             else
                 v_put((float *)a->o + to, left, y[i]);
         }

@@ -106,7 +106,7 @@ VEC void norm_rows(const uw_norm_args *a, bool second) {
             if (gamma) y = v_mul(y, v_get(gamma + j, left));
             if (beta) y = v_add(y, v_get(beta + j, left));
             if (a->y16)
-                v_put_half(a->y16 + to, left, y);
+                v_put_bf16(a->y16 + to, left, y);
             else
                 v_put(a->y + to, left, y);
         }

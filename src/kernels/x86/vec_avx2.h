@@ -146,29 +146,27 @@ VEC void v_quarters(vf *s, vf *c, vf q) {
 VEC vf v_from_u8(const uint8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
-/* bf16 to fp32, and back: to nearest, ties to even, NaN stays NaN. */
-VEC vf v_get_half(const uint16_t *p, size_t left) {
-    uint16_t some[VW] = {0};
-    if (left < VW) memcpy(some, p, left * sizeof *p);
-    const __m128i x = _mm_loadu_si128((const __m128i *)(left < VW ? some : p));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
-}
-VEC void v_put_half(uint16_t *p, size_t left, vf x) {
+/* The nearest bf16 (ties to even) in the upper half of every lane; the lower half is anything. */
+VEC __m256i v_bf16_bits(vf x) {
     const __m256i bits = _mm256_castps_si256(x);
-    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i tie = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded =
+        _mm256_add_epi32(bits, _mm256_add_epi32(tie, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-    const __m256i kept = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
-    const __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(up, kept, nan), 16);
-    const __m128i packed =
-        _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
-    if (left >= VW) {
-        _mm_storeu_si128((__m128i *)p, packed);
-    } else {
-        uint16_t some[VW];
-        _mm_storeu_si128((__m128i *)some, packed);
-        memcpy(p, some, left * sizeof *p);
-    }
+    return _mm256_blendv_epi8(rounded, quiet, nan);
+}
+/* As v_put and v_get, of bf16 in memory. */
+VEC void v_put_bf16(uint16_t *p, size_t left, vf x) {
+    const __m256i y = _mm256_srli_epi32(v_bf16_bits(x), 16);
+    const __m128i low = _mm256_castsi256_si128(y), high = _mm256_extracti128_si256(y, 1);
+    const __m128i packed = _mm_packus_epi32(low, high);
+    memcpy(p, &packed, left >= VW ? sizeof packed : left * sizeof *p);
+}
+VEC vf v_get_bf16(const uint16_t *p, size_t left) {
+    __m128i y = _mm_setzero_si128();
+    memcpy(&y, p, left >= VW ? sizeof y : left * sizeof *p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(y), 16));
 }
 
 /* ---- sums

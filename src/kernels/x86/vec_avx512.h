@@ -139,20 +139,32 @@ VEC void v_quarters(vf *s, vf *c, vf q) {
 VEC vf v_from_u8(const uint8_t *p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
-/* bf16 to fp32, and back: to nearest, ties to even, NaN stays NaN. */
-VEC vf v_get_half(const uint16_t *p, size_t left) {
-    const __m256i x = left >= VW ? _mm256_loadu_si256((const __m256i *)p)
-                                 : _mm256_maskz_loadu_epi16(v_first(left), p);
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
-}
-VEC void v_put_half(uint16_t *p, size_t left, vf x) {
+/* The nearest bf16 (ties to even) in the upper half of every lane; the lower half is anything. */
+VEC __m512i v_bf16_bits(vf x) {
     const __m512i bits = _mm512_castps_si512(x);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i tie = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded =
+        _mm512_add_epi32(bits, _mm512_add_epi32(tie, _mm512_set1_epi32(0x7fff)));
     const __mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
-    const __m512i kept = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-    const __m512i high = _mm512_srli_epi32(_mm512_mask_mov_epi32(up, nan, kept), 16);
-    _mm256_mask_storeu_epi16(p, v_first(left), _mm512_cvtepi32_epi16(high));
+    return _mm512_mask_or_epi32(rounded, nan, bits, _mm512_set1_epi32(0x400000));
+}
+/* As v_put and v_get, of bf16 in memory. */
+VEC void v_put_bf16(uint16_t *p, size_t left, vf x) {
+#if defined(__AVX512BF16__)
+    const __m256i y = (__m256i)_mm512_cvtneps_pbh(x);
+#else
+    const __m256i y = _mm512_cvtepi32_epi16(_mm512_srli_epi32(v_bf16_bits(x), 16));
+#endif
+    if (left >= VW) {
+        _mm256_storeu_si256((__m256i *)p, y);
+    } else {
+        _mm256_mask_storeu_epi16(p, v_first(left), y);
+    }
+}
+VEC vf v_get_bf16(const uint16_t *p, size_t left) {
+    const __m256i y = left >= VW ? _mm256_loadu_si256((const __m256i *)p)
+                                 : _mm256_maskz_loadu_epi16(v_first(left), p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(y), 16));
 }
 
 /* ---- sums
