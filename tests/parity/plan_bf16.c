@@ -159,7 +159,7 @@ static void test_golden(void **state) {
     static side full, half;
     float *z = calloc(2 * d, sizeof *z);
 
-    o.num_samples = 300, o.num_elites = 30, o.iters = 10, o.horizon = 5;
+    o.num_samples = 300, o.num_elites = 30, o.iters = 4, o.horizon = 5;
     side_open(&full, model, UW_PRECISION_F32, o.num_samples, o.horizon);
     side_open(&half, model, UW_PRECISION_BF16, o.num_samples, o.horizon);
     assert_int_equal(full.y.encode(full.y.self, pixels, z), UW_OK);
