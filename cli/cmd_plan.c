@@ -36,16 +36,16 @@ static uw_status prepare(cli *c, const uw_model *model, const uw_controller_opti
     return p->action && p->imagined ? UW_OK : UW_ENOMEM;
 }
 
-/* A picture of exactly the model's size. */
+/* A picture, fitted to the model's size. */
 static uw_status read_picture(const char *path, int32_t size, uint8_t **rgb, uw_err *err) {
+    uint8_t *picture = NULL;
     int32_t width, height;
-    const uw_status s = uw_png_read(path, rgb, &width, &height, err);
-    if (s || (width == size && height == size)) return s;
-    uw_free(*rgb);
-    *rgb = NULL;
-    uw_err_fix(err, "resize it to %d x %d", size, size);
-    return uw_fail(err, UW_ESHAPE, "%s: picture, wanted %d x %d as the model sees, got %d x %d", path, size, size,
-                   width, height);
+    uw_status s = uw_png_read(path, &picture, &width, &height, err);
+    *rgb = malloc((size_t)size * (size_t)size * 3);
+    if (!s && !*rgb) s = uw_fail(err, UW_ENOMEM, "%s: picture", path);
+    if (!s) s = uw_picture_fit(picture, height, width, size, *rgb, err);
+    uw_free(picture);
+    return s;
 }
 
 static void print_plan(cli *c, const plan_run *p, const uw_planner_options *o, const uw_act_info *info) {
@@ -114,8 +114,8 @@ static int run(cli *c) {
         code = cli_finish(c);
     }
     plan_run_free(&p);
-    uw_free(observation);
-    uw_free(goal);
+    free(observation);
+    free(goal);
     uw_model_unload(model);
     return code;
 }

@@ -117,6 +117,12 @@ UW_API uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t
                                  int64_t first, int64_t count, int64_t stride, void *out,
                                  uw_err *err);
 
+/* Fit a picture [height, width, 3] to a model: its middle square, resized to out [side, side, 3] as training
+ * with image_size does it (area average when it shrinks, bilinear when it grows; the same bits everywhere).
+ * Returns UW_OK; UW_ESHAPE for a square above 4096 or a side above 1024 pixels; UW_ENOMEM */
+UW_API uw_status uw_picture_fit(const uint8_t *rgb, int32_t height, int32_t width, int32_t side, uint8_t *out,
+                                uw_err *err);
+
 /* Verify every checksum (HDF5: decode every row); UW_EFORMAT names the first episode that fails. */
 UW_API uw_status uw_dataset_verify(const uw_dataset *data, uw_context *ctx, uw_err *err);
 

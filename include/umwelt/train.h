@@ -32,6 +32,8 @@ typedef struct uw_train_config {
     char preset[32];
     uw_model_config model;
     char observe[256];        /* columns the model sees, comma-separated; "" = default */
+    int32_t image_size;       /* px: the middle square of every frame is resized to this, and model.image_size with
+                               * it; 0 = as recorded, which must be square */
     char action[64];          /* column of actions; "" = "action", "none" = no actions */
     int32_t window;           /* T frames per window */
     int32_t batch;            /* B windows per step */

@@ -17,6 +17,7 @@
 #include "dataset_internal.h"
 #include "fileio.h"
 #include "internal.h"
+#include "resize.h"
 #include "scan.h"
 #include "store.h"
 
@@ -26,6 +27,8 @@ typedef struct reader {
     uw__decoder *decoder;
     unsigned char *stored; /* [stored_bytes] */
     uw_h5_room *room;      /* of an HDF5 file, which needs no other */
+    unsigned char *frame;  /* of a fitted column, as recorded; then the sums of resizing it */
+    uint32_t *sums;
 } reader;
 
 /* What reading changes; a dataset is const to its readers. */
@@ -55,6 +58,9 @@ struct uw_dataset {
     unsigned char *stored; /* [stored_bytes] of uw__dataset_stored, made when needed */
     char hash[17];
     shared *shared;
+    uw__resize *fit; /* NULL: every column as recorded */
+    int32_t fit_column;
+    uw_column fitted;    /* what that column is shown as */
     uw__hdf5_data *hdf5; /* NULL for a file of ours; else chunks and tables are not there */
 };
 
@@ -199,18 +205,24 @@ static void reader_free(reader *r) {
     uw__decoder_free(r->decoder);
     uw__h5_room_free(r->room);
     free(r->stored);
+    free(r->frame);
+    free(r->sums);
     free(r);
+}
+
+static void readers_free(shared *sh) {
+    while (sh->readers) {
+        reader *r = sh->readers;
+        sh->readers = r->next;
+        reader_free(r);
+    }
 }
 
 void uw_dataset_close(uw_dataset *data) {
     if (!data) return;
     shared *sh = data->shared;
     if (sh) {
-        while (sh->readers) {
-            reader *r = sh->readers;
-            sh->readers = r->next;
-            reader_free(r);
-        }
+        readers_free(sh);
         if (sh->tables) munmap(sh->tables, sh->tables_bytes);
         free((void *)sh->ready);
         pthread_mutex_destroy(&sh->lock);
@@ -223,6 +235,7 @@ void uw_dataset_close(uw_dataset *data) {
     free(data->episode_rows);
     free(data->chunk_row);
     free(data->stored);
+    free(data->fit);
     uw__store_close(data->fd);
     free(data->path);
     free(data);
@@ -255,6 +268,7 @@ int32_t uw_dataset_num_columns(const uw_dataset *data) {
 }
 
 const uw_column *uw_dataset_column(const uw_dataset *data, int32_t i) {
+    if (data->fit && i == data->fit_column) return &data->fitted;
     return i >= 0 && i < data->header.num_columns ? &data->header.columns[i] : NULL;
 }
 
@@ -355,17 +369,21 @@ static uw_status touch(const uw_dataset *data, int64_t chunk, int32_t column, uw
 static reader *reader_new(const uw_dataset *data) {
     reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    if (data->hdf5) {
-        if (!uw__h5_room_new(&r->room)) return r;
-        reader_free(r);
-        return NULL;
+    bool made = true;
+    if (data->fit) {
+        r->frame = malloc(uw__resize_frame_bytes(data->fit));
+        r->sums = malloc(uw__resize_sums_bytes(data->fit));
+        made = r->frame && r->sums;
     }
-    r->stored = malloc(data->stored_bytes);
-    if (!r->stored || uw__decoder_new(&r->decoder)) {
-        reader_free(r);
-        return NULL;
+    if (made && data->hdf5) {
+        made = !uw__h5_room_new(&r->room);
+    } else if (made) {
+        r->stored = malloc(data->stored_bytes);
+        made = r->stored && !uw__decoder_new(&r->decoder);
     }
-    return r;
+    if (made) return r;
+    reader_free(r);
+    return NULL;
 }
 
 static reader *reader_take(const uw_dataset *data) {
@@ -473,6 +491,29 @@ static uw_status read_rows(const uw_dataset *data, reader *r, int32_t column, in
     return UW_OK;
 }
 
+/* Rows as recorded. */
+static uw_status read_recorded(const uw_dataset *data, reader *r, int32_t column, int64_t episode,
+                               int64_t first, int64_t count, int64_t stride, void *out,
+                               uw_err *err) {
+    if (data->hdf5)
+        return uw__hdf5_data_rows(data->hdf5, r->room, column, episode, first, count, stride, out,
+                                  err);
+    return read_rows(data, r, column, episode, first, count, stride, out, err);
+}
+
+/* Rows of the fitted column, each resized while the frame is in this core's cache. */
+static uw_status read_fitted(const uw_dataset *data, reader *r, int64_t episode, int64_t first,
+                             int64_t count, int64_t stride, unsigned char *out, uw_err *err) {
+    const size_t size = (size_t)(data->fitted.shape[0] * data->fitted.shape[1] * 3);
+    uw_status s = UW_OK;
+    for (int64_t i = 0; !s && i < count; i++, out += size) {
+        s = read_recorded(data, r, data->fit_column, episode, first + i * stride, 1, 1, r->frame,
+                          err);
+        if (!s) uw__resize_run(data->fit, r->frame, r->sums, out);
+    }
+    return s;
+}
+
 uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episode, int64_t first,
                           int64_t count, int64_t stride, void *out, uw_err *err) {
     const uw_column *c = uw__dataset_column_checked(data, column, err);
@@ -494,12 +535,29 @@ uw_status uw_dataset_rows(const uw_dataset *data, int32_t column, int64_t episod
     reader *r = NULL;
     if ((data->hdf5 || uw__column_is_frames(c)) && !(r = reader_take(data)))
         return out_of_memory(data, err);
-    const uw_status s = data->hdf5
-                            ? uw__hdf5_data_rows(data->hdf5, r->room, column, episode, first, count,
-                                                 stride, out, err)
-                            : read_rows(data, r, column, episode, first, count, stride, out, err);
+    const uw_status s =
+        data->fit && column == data->fit_column
+            ? read_fitted(data, r, episode, first, count, stride, out, err)
+            : read_recorded(data, r, column, episode, first, count, stride, out, err);
     if (r) reader_give(data, r);
     return s;
+}
+
+uw_status uw__dataset_fit(uw_dataset *data, int32_t column, int64_t side, uw_err *err) {
+    uw_column c = data->header.columns[column];
+    uw__resize *fit = NULL;
+    UW_ASSERT(c.dtype == UW_DTYPE_U8 && uw__column_is_frames(&c) && c.shape[2] == 3);
+    if (c.shape[0] != side || c.shape[1] != side) {
+        const uw_status s = uw__resize_new(c.name, c.shape[0], c.shape[1], side, &fit, err);
+        if (s) return s;
+        c.shape[0] = c.shape[1] = side;
+    }
+    readers_free(data->shared); /* new ones have room for what this needs */
+    free(data->fit);
+    data->fit = fit;
+    data->fit_column = column;
+    data->fitted = c;
+    return UW_OK;
 }
 
 const int64_t *uw__dataset_lengths(const uw_dataset *data) {

@@ -34,6 +34,12 @@ uw_status uw__dataset_actions(const uw_dataset *data, int32_t column, int64_t ep
 /* The windows of the episode that window i, which there is, is of: *count of them from *first on. */
 void uw__windows_beside(const uw_windows *windows, int64_t i, int64_t *first, int64_t *count);
 
+/* Show column `column`, pictures of three channels, at side x side from now on: uw_dataset_column tells that
+ * shape, and uw_dataset_rows hands the frames out fitted as uw_picture_fit does.  To be called before others read;
+ * statistics and conversion of the column are for a dataset that was not fitted.
+ * Returns UW_OK; UW_ESHAPE; UW_ENOMEM.  On error nothing has changed */
+uw_status uw__dataset_fit(uw_dataset *data, int32_t column, int64_t side, uw_err *err);
+
 /* Make decoders for that many reading threads now, so that no later read allocates.  To be called before others
  * read. Returns UW_ENOMEM. */
 uw_status uw__dataset_reserve(const uw_dataset *data, int32_t threads, uw_err *err);

@@ -144,7 +144,7 @@ uw_status uw__foresight_errors(const uw_foresight *f, uw_track *track, uw_err *e
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, uw_dataset *data,
                                   uw_episode_reader *out, uw_err *err) {
     const uw_model_config *config = uw_model_config_of(model);
     uw_episode_reader r = {.ctx = ctx, .model = model, .data = data, .action_column = -1};

@@ -62,7 +62,7 @@ typedef struct uw_episode_reader {
 } uw_episode_reader;
 
 /* Check that model and data fit.  Returns UW_ESHAPE, naming the column. */
-uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, const uw_dataset *data,
+uw_status uw__episode_reader_init(uw_context *ctx, const uw_model *model, uw_dataset *data,
                                   uw_episode_reader *out, uw_err *err);
 /* Return the steps of an episode. */
 int64_t uw__episode_steps(const uw_episode_reader *reader, int64_t episode);

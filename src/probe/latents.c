@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataset_internal.h"
 #include "internal.h"
 
 enum { CHUNK = 256, MAX_NUMBERS = 4096 };
@@ -21,22 +22,22 @@ int32_t uw__column_numbers(const uw_column *column) {
 
 /* ---- which columns -------------------------------------------------------------------------- */
 
-static uw_status observe_picture(const uw_model_config *config, const uw_dataset *data,
-                                 uw_observe *o, uw_err *err) {
+static uw_status observe_picture(const uw_model_config *config, uw_dataset *data, uw_observe *o,
+                                 uw_err *err) {
     const uw_column *column = uw_dataset_column(data, o->column[0]);
     const int64_t size = config->image_size;
     if (o->count != 1 || column->dtype != UW_DTYPE_U8 || column->num_dims != 3)
         return uw_fail(err, UW_ESHAPE, "%s: wanted one column of pictures [Y, X, 3] for this model",
                        column->name);
-    if (column->shape[0] != size || column->shape[1] != size || column->shape[2] != 3) {
-        uw_fail(err, UW_ESHAPE, "%s: picture size, wanted %lldx%lldx3, got %lldx%lldx%lld",
+    if (column->shape[2] != 3) {
+        uw_fail(err, UW_ESHAPE, "%s: channels, wanted %lldx%lldx3, got %lldx%lldx%lld",
                 column->name, (long long)size, (long long)size, (long long)column->shape[0],
                 (long long)column->shape[1], (long long)column->shape[2]);
-        uw_err_fix(err, "use a dataset recorded at the size the model was trained on");
+        uw_err_fix(err, "record pictures of red, green and blue");
         return UW_ESHAPE;
     }
     o->frame_bytes = (size_t)size * (size_t)size * 3;
-    return UW_OK;
+    return uw__dataset_fit(data, o->column[0], size, err);
 }
 
 static uw_status observe_name(const uw_dataset *data, const char *name, uw_observe *o,
@@ -57,8 +58,7 @@ static uw_status observe_name(const uw_dataset *data, const char *name, uw_obser
     return UW_OK;
 }
 
-uw_status uw__observe_find(const uw_model *model, const uw_dataset *data, uw_observe *out,
-                           uw_err *err) {
+uw_status uw__observe_find(const uw_model *model, uw_dataset *data, uw_observe *out, uw_err *err) {
     const uw_model_config *config = uw_model_config_of(model);
     const char *at = uw_model_provenance(model)->observe;
     uw_observe o = {.pictures = config->input != UW_INPUT_COLUMNS};

@@ -16,9 +16,10 @@ typedef struct uw_observe {
     size_t frame_bytes;                    /* 0 without pictures */
 } uw_observe;
 
-/* Resolve the columns that the model's provenance names and check their shapes.
+/* Resolve the columns that the model's provenance names and check their shapes; pictures are shown at the
+ * model's size from then on (uw__dataset_fit).
  * Returns UW_ESHAPE, naming the column, when one is missing or sizes disagree. */
-uw_status uw__observe_find(const uw_model *model, const uw_dataset *data, uw_observe *out,
+uw_status uw__observe_find(const uw_model *model, uw_dataset *data, uw_observe *out,
                            uw_err *err);
 
 /* One recorded row: an episode and a row in it. */

@@ -53,14 +53,19 @@ static uw_status use_pictures(uw_feed *f, uw_train_config *config, int32_t colum
         uw_err_fix(err, "name sensor columns (observe=...), or take preset two_room");
         return UW_ESHAPE;
     }
-    if (c->shape[0] != c->shape[1]) {
+    if (!config->image_size && c->shape[0] != c->shape[1]) {
         uw_fail(err, UW_ESHAPE, "%s: wanted square pictures, got %" PRId64 " x %" PRId64, c->name,
                 c->shape[0], c->shape[1]);
-        uw_err_fix(err, "record square frames, or crop them");
+        uw_err_fix(err, "set image_size: their middle is cropped and resized");
         return UW_ESHAPE;
     }
+    if (config->image_size) {
+        const uw_status s = uw__dataset_fit(f->data, column, config->image_size, err);
+        if (s) return s;
+        c = uw_dataset_column(f->data, column);
+    }
     f->pixels = column;
-    config->model.image_size = (int32_t)c->shape[0];
+    config->image_size = config->model.image_size = (int32_t)c->shape[0];
     config->model.observe_dim = 0;
     f->frame_bytes = (size_t)(c->shape[0] * c->shape[1] * 3);
     snprintf(f->observe, sizeof f->observe, "%s", c->name);
@@ -102,7 +107,7 @@ static uw_status use_sensors(uw_feed *f, uw_train_config *config, uw_err *err) {
         uw_err_fix(err, "name columns of numbers (observe=...); umwelt inspect lists them");
         return UW_ESHAPE;
     }
-    config->model.image_size = 0;
+    config->image_size = config->model.image_size = 0;
     config->model.observe_dim = (int32_t)f->observe_dim;
     return UW_OK;
 }
@@ -401,14 +406,14 @@ uw_status uw__feed_open(uw_context *ctx, const char *path, uw_train_config *conf
         uw__log(ctx, UW_LOG_WARN, "%s: a torn tail of %" PRId64 " bytes was left out", path,
                 uw_dataset_torn_bytes(f.data));
     }
-    /* one more loads ahead */
-    if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool) + 1, err);
     /* who has a table of numbers and no preset must hear of presets first */
     if (!s && config->model.input != UW_INPUT_COLUMNS && !config->observe[0] &&
         uw_dataset_find(f.data, "pixels", NULL) < 0)
         s = no_pictures(err);
     if (!s) s = resolve_action(&f, config, err);
     if (!s) s = resolve_observe(ctx, &f, config, err);
+    /* one more loads ahead */
+    if (!s) s = uw__dataset_reserve(f.data, uw__pool_threads(ctx->pool) + 1, err);
     if (!s && config->augment == UW_AUGMENT_REDRAW) {
         s = resolve_redraw(&f, config, err);
         if (!s) s = read_looks(&f, err);

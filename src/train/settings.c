@@ -86,7 +86,8 @@ typedef enum key_kind {
     X(INT, checkpoint_every, checkpoint_every, 0, 1000000000, "steps", "0 = automatic")            \
     X(INT, gauge_every, gauge_every, 1, 1000000000, "steps", "between rows of the log")            \
     X(INT, milestone_every, milestone_every, 0, 1000000000, "steps", "kept models; 0 = none")      \
-    X(INT, image_size, model.image_size, 0, 4096, "px", "rows and columns; taken from the data")   \
+    X(INT, image_size, image_size, 0, 1024, "px",                                                  \
+      "the middle square of frames is resized to this; 0 = as recorded")                           \
     X(INT, observe_dim, model.observe_dim, 0, 65536, "", "sensor numbers; taken from the data")    \
     X(INT, action_dim, model.action_dim, 0, 65536, "", "action numbers; taken from the data")      \
     X(INT, frameskip, model.frameskip, 1, 1024, "rows", "dataset rows per model step")             \

@@ -25,24 +25,29 @@ for verb in eval stress; do
     expect 5 $verb wide/model.safetensors --env two_room --episodes 6
     says "acts with 3 numbers, wanted the 2 of two_room"
 done
-# frame size and columns, of the recording that a solver learns from
+# columns of the recording that a solver learns from
 for solver in landmark inverse; do
-    expect 5 eval $model --episodes 6 --solver $solver --data big.uw
-    says "wanted 32x32x3, got 48x48x3"
     expect 5 eval $model --episodes 6 --solver $solver --data bare.uw
     says "pixels: wanted this column"
 done
-# frame size and kind of a picture
+# pictures of other sizes, of a recording and of a file: the middle square, resized
+expect 0 probe $model big.uw --json
+expect 0 train big.uw --out fitted --set image_size=32 $small
+expect 0 probe fitted/model.safetensors big.uw --json
+expect 0 train big.uw --out whole $small
+expect 0 train big.uw --out whole --set image_size=48 --resume $small # the recorded size by its number
+expect 5 train big.uw --out fitted --set image_size=16 --resume $small
+says "image_size differs from the run, wanted 32, got 16"
 python3 - <<'P'
 import struct, zlib
 def chunk(kind, data): return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-for size in (32, 48):
-    raw = b"".join(b"\0" + bytes([200, 200, 200]) * size for _ in range(size))
-    open(f"p{size}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0))
+for size, width in ((32, 32), (48, 80)):
+    raw = b"".join(b"\0" + bytes([200, 200, 200]) * width for _ in range(size))
+    open(f"p{size}.png", "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, size, 8, 2, 0, 0, 0))
                                      + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))
 P
-expect 5 plan $model --obs p48.png --goal p32.png
-says "wanted 32 x 32 as the model sees, got 48 x 48"
+expect 0 plan $model --obs p48.png --goal p32.png --json
+json "d['distance_now'] == 0" # one colour stays itself
 # a plan by search, by a map and by a policy
 for solver in cem landmark inverse; do
     data="--data d.uw"
@@ -58,6 +63,11 @@ if "$umwelt" collect pusht --out p.uw --episodes 4 --steps 8 --size 0 >out 2>err
     expect 0 train p.uw --out seven --preset sensors --set observe=state $small
     expect 5 eval seven/model.safetensors --env two_room --episodes 6
     says "sees columns state (7 numbers), wanted pixels or the state (2) of two_room"
+    # a smaller model than the recording
+    expect 0 collect pusht --out p96.uw --episodes 6 --steps 60 --size 96
+    expect 0 train p96.uw --out p64 --preset pusht --set predictor_steps=0 --set batch=4 --set extra_frames=8 \
+        --set image_size=64 --steps 2
+    expect 0 probe p64/model.safetensors p96.uw
 fi
 
 # words

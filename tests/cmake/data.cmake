@@ -1,5 +1,6 @@
 uw_test(test_dataset SOURCES unit/test_dataset.c MODULES data LABELS unit)
 uw_test(test_windows SOURCES unit/test_windows.c MODULES data LABELS unit)
+uw_test(test_resize SOURCES unit/test_resize.c MODULES data LABELS unit)
 uw_test(damage_dataset SOURCES property/damage_dataset.c MODULES data LABELS property)
 target_link_options(damage_dataset PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
   -Wl,--wrap=strdup -Wl,--wrap=mmap)
