@@ -56,7 +56,7 @@ static uw_status use_pictures(uw_feed *f, uw_train_config *config, int32_t colum
     if (!config->image_size && c->shape[0] != c->shape[1]) {
         uw_fail(err, UW_ESHAPE, "%s: wanted square pictures, got %" PRId64 " x %" PRId64, c->name,
                 c->shape[0], c->shape[1]);
-        uw_err_fix(err, "set image_size: their middle is cropped and resized");
+        uw_err_fix(err, "set image_size: the middle square is resized to it");
         return UW_ESHAPE;
     }
     if (config->image_size) {
