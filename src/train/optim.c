@@ -4,6 +4,7 @@
 #include "optim.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { BLOCK = 16384 };
 
@@ -39,7 +40,8 @@ typedef struct optim_args {
     const uw_exec *e;
     uw_optim *o;
     uw_real *params;
-    const uw_real *g;
+    const uw_real *g; /* of the norm */
+    uw_real *spent;   /* of the update */
     uw_adamw_args adamw;
 } optim_args;
 
@@ -66,13 +68,13 @@ double uw__optim_norm(const uw_exec *e, uw_optim *o, const uw_real *g) {
 static void adamw_block(void *arg, size_t block, int32_t worker) {
     (void)worker;
     const optim_args *a = arg;
-    const size_t at = block * BLOCK;
-    a->e->k->adamw(a->params + at, a->o->m + at, a->o->v + at, a->g + at, block_size(a->o, block),
-                   &a->adamw);
+    const size_t at = block * BLOCK, n = block_size(a->o, block);
+    a->e->k->adamw(a->params + at, a->o->m + at, a->o->v + at, a->spent + at, n, &a->adamw);
+    memset(a->spent + at, 0, n * sizeof *a->spent); /* while it is in the cache */
 }
 
 void uw__optim_step(const uw_exec *e, uw_optim *o, const uw_train_config *config, uw_real *params,
-                    const uw_real *g, double norm, double lr, int64_t step) {
+                    uw_real *g, double norm, double lr, int64_t step) {
     const double clip = (double)config->clip_norm;
     const double t = (double)(step + 1);
     /* PyTorch's clip: clip / (norm + 1e-6), never above 1. */
@@ -81,7 +83,7 @@ void uw__optim_step(const uw_exec *e, uw_optim *o, const uw_train_config *config
         .e = e,
         .o = o,
         .params = params,
-        .g = g,
+        .spent = g,
         .adamw = {.lr = (uw_real)lr,
                   .beta1 = (uw_real)config->beta1,
                   .beta2 = (uw_real)config->beta2,

@@ -23,8 +23,9 @@ typedef struct uw_optim {
 uw_optim uw__optim_layout(uw_arena *arena, size_t n);
 /* Return the global L2 norm of g [n], folded in block order. */
 double uw__optim_norm(const uw_exec *e, uw_optim *o, const uw_real *g);
-/* Clip g to clip_norm (0 = never; norm is that of g) and apply update `step` (0-based) with rate lr. */
+/* Clip g to clip_norm (0 = never; norm is that of g), apply update `step` (0-based) with rate lr, and leave
+ * g at zero for the next one: one pass over all of them. */
 void uw__optim_step(const uw_exec *e, uw_optim *o, const uw_train_config *config, uw_real *params,
-                    const uw_real *g, double norm, double lr, int64_t step);
+                    uw_real *g, double norm, double lr, int64_t step);
 
 #endif

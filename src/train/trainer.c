@@ -36,9 +36,10 @@ static void layout_predictor(uw_arena *arena, uw_trainer *t) {
     t->latent_optim = uw__optim_layout(arena, end - first);
 }
 
-/* Whether a thread loads ahead: who asks for one thread gets one. */
+/* Whether a thread loads ahead.  Who asks for one thread gets one; and drawing frames anew never
+ * waits for a disk: a thread more would only take the cores from the step. */
 static bool loads_ahead(const uw_trainer *t) {
-    return uw__pool_threads(t->ctx->pool) > 1;
+    return uw__pool_threads(t->ctx->pool) > 1 && t->config.augment != UW_AUGMENT_REDRAW;
 }
 
 /* One to compute with, and one that is filled meanwhile.  Pictures are prepared when a batch is
@@ -158,6 +159,12 @@ static uw_status check_finite(const uw_train_config *c, const uw_step_stats *sta
     return UW_ENONFINITE;
 }
 
+/* Zero where the last update did not. */
+static void clear_grads(uw_trainer *t) {
+    if (t->grads_left) memset(t->grads, 0, t->net.num_params * sizeof *t->grads);
+    t->grads_left = true;
+}
+
 /* ---- the predictor alone ------------------------------------------------------------------- */
 
 /* The latents of every row; the encoder will not change any more, so that a resumed run gets the
@@ -199,7 +206,7 @@ static uw_status predictor_step(uw_trainer *t, int64_t step, uw_step_stats *out,
                                    err);
     if (s) return s;
     predictor_range(&t->net, &first, &end);
-    memset(t->grads, 0, t->net.num_params * sizeof *t->grads);
+    clear_grads(t);
     uw__loss_gradient(&t->exec, &t->net, &t->config, t->params, t->buffers, t->latent_loss, NULL,
                       t->latent_batch->a, NULL, (uint64_t)step, 1.0, t->grads, &stats.losses);
     uw_optim *o =
@@ -236,7 +243,7 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
     const double scale = 1.0 / (double)c->accumulate;
     uw_step_stats stats = {.lr = uw__schedule_lr(c, step)};
 
-    memset(t->grads, 0, t->net.num_params * sizeof *t->grads);
+    clear_grads(t);
     for (int32_t micro = 0; micro < c->accumulate; micro++) {
         uw_losses l;
         const uint64_t draw = (uint64_t)step * (uint64_t)c->accumulate + (uint64_t)micro;
@@ -250,6 +257,7 @@ uw_status uw__trainer_step(uw_trainer *t, int64_t step, uw_step_stats *out, uw_e
     const uw_status s = check_finite(c, &stats, step, err);
     if (s) return s;
     uw__optim_step(&t->exec, &t->optim, c, t->params, t->grads, stats.grad_norm, stats.lr, step);
+    t->grads_left = false; /* the update left them at zero */
     *out = stats;
     return UW_OK;
 }

@@ -17,7 +17,9 @@ typedef struct uw_trainer {
     void *memory;           /* owned: the arena below */
     size_t memory_bytes;
     uw_exec exec;
-    uw_real *params, *buffers, *grads;
+    uw_real *params, *buffers;
+    uw_real *grads;
+    bool grads_left;        /* grads are not zero: a step failed, or was of the predictor alone */
     uw_optim optim;
     uw_prefetch prefetch;   /* owned thread; its two batches */
     uw_batch *batch;        /* the one that was taken last */

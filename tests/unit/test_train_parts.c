@@ -132,6 +132,7 @@ static void adamw_by_hand(void **state) {
             const double norm = uw__optim_norm(&e, &o, g);
             CHECK_NEAR(norm, 0.25 * 200.0, 1e-9);
             uw__optim_step(&e, &o, &c, w[t], g, norm, 1e-2, step);
+            for (size_t i = 0; i < N; i++) assert_true(g[i] == 0.0f); /* ready for the next */
             const double clipped = 0.25 * 0.5 / (norm + 1e-6);
             m = 0.9 * m + 0.1 * clipped;
             v = 0.999 * v + 0.001 * clipped * clipped;
