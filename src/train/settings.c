@@ -128,7 +128,8 @@ typedef enum key_kind {
 #define WORD_KEYS(X)                                                                               \
     X(augment, augment, "none|colour|redraw", "looks of training frames")                          \
     X(precision, precision, "f32|bf16",                                                            \
-      "of the operands of products; sums, weights, gradients, norms and losses are f32")           \
+      "of the operands of products, convolutions apart; sums, weights, gradients, norms and "      \
+      "losses are f32")                                                                            \
     X(input, model.input, "scaled|imagenet|floor_relative|columns|centred",                        \
       "what the encoder is fed")                                                                   \
     X(conv_norm, model.conv_norm, "none|batch", "BatchNorm after every convolution")               \
