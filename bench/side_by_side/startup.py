@@ -28,7 +28,7 @@ def child():
     import torch
     torch.set_num_threads(int(os.environ['OMP_NUM_THREADS']))
     import lewm
-    run, _, _ = lewm.plan_job('bf16', 128, 3, True)
+    run, _, _ = lewm.plan_job('fp32', 128, 3, True)
     run()
 
 
