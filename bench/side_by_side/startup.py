@@ -126,7 +126,7 @@ def main():
     tell('start to first action, LeWM', ours)
     total = [a for a, _ in ours]
     peer.report('start to first action', total, theirs, [b / a for a, b in zip(total, theirs)],
-                {'unit': 'ms', 'threads': args.threads, 'peer': f'{reference_version()}, bf16, iCEM 128 x 3'}, args.record)
+                {'unit': 'ms', 'threads': args.threads, 'peer': f'{reference_version()}, fp32, iCEM 128 x 3'}, args.record)
     return 0
 
 
