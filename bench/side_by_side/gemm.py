@@ -64,7 +64,7 @@ def main():
     rows = {}
     for one in peer.umwelt_benches(args.umwelt, bench, 1):
         size = re.search(r'(\d+) x (\d+) x (\d+)', one['settings'])
-        if 'packed' in one['name'] + one['settings'] and size:
+        if size and (bf16 or 'packed' in one['name'] + one['settings']):  # gemm-bf16 packs every row
             rows[one['name']] = [*size.groups(), str(int('GELU' in one['name'] or 'GELU' in one['settings']))]
     try:
         peers = {name: peer.Peer(__file__, ['--precision', args.precision, '--serve', *size], 1, 'passive')
