@@ -56,7 +56,10 @@ for kind in $kinds; do
         rm -f part.$kind
         "$umwelt" convert a.uw part.$kind >out 2>err &
         pid=$!
-        sleep 0.1
+        for try in $(seq 500); do # not before it has begun: a slow start has no handler yet
+            [ -e part.$kind.partial ] || ! kill -0 $pid 2>/dev/null && break
+            sleep 0.02
+        done
         kill -$signal $pid 2>/dev/null
         wait $pid
         code=$?
